@@ -1,0 +1,32 @@
+/**
+ * Dies here, as `kill -9` would, when BONAMI_FAILPOINT names this point. Crash recovery is proved by killing the
+ * process after every single side effect; the names are listed in `FAILPOINTS` so that a test can walk them all.
+ */
+export function failpoint(name: Failpoint): void {
+  if (process.env['BONAMI_FAILPOINT'] === name) process.kill(process.pid, 'SIGKILL');
+}
+
+export const FAILPOINTS = {
+  launch: [
+    'launch:planned',
+    'launch:folders',
+    'launch:volumes',
+    'launch:network',
+    'launch:interface',
+    'launch:metadata',
+    'launch:machine',
+    'launch:continued',
+    'launch:recorded',
+  ],
+  stop: ['stop:planned', 'stop:machine', 'stop:interface', 'stop:network', 'stop:recorded'],
+  terminate: [
+    'terminate:planned',
+    'terminate:machine',
+    'terminate:interface',
+    'terminate:network',
+    'terminate:volumes',
+    'terminate:recorded',
+  ],
+} as const;
+
+export type Failpoint = (typeof FAILPOINTS)[keyof typeof FAILPOINTS][number];

@@ -1,0 +1,215 @@
+// The one door to child processes. No shell anywhere: arguments are arrays. Every command is published on a
+// diagnostics channel as it starts, so that --verbose can print a line to paste and the log can keep it.
+import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
+import { channel } from 'node:diagnostics_channel';
+import { execa } from 'execa';
+import { HostError } from '../core/errors.ts';
+
+const started = channel('bonami:command');
+
+/** Calls `listener` with each host command as a line that can be pasted into a shell. */
+export function onCommand(listener: (line: string) => void): void {
+  started.subscribe((message) => listener(String(message)));
+}
+
+export interface CommandOptions {
+  readonly input?: string | Uint8Array;
+  readonly timeoutMs?: number;
+  readonly signal?: AbortSignal | undefined;
+  readonly cwd?: string;
+  readonly env?: Readonly<Record<string, string>>;
+  /** Exit codes that are answers rather than failures; 0 always is. */
+  readonly answers?: readonly number[];
+  /** Called with each line of standard error as it comes: progress of long work. */
+  readonly onStderrLine?: (line: string) => void;
+}
+
+export interface CommandResult {
+  readonly stdout: string;
+  readonly stderr: string;
+  readonly exitCode: number;
+}
+
+/** Which Debian package brings a command, for the hint when it is missing. */
+const DEBIAN_PACKAGES: Readonly<Record<string, string>> = {
+  bridge: 'iproute2',
+  dnsmasq: 'dnsmasq-base',
+  flock: 'util-linux',
+  ip: 'iproute2',
+  mcopy: 'mtools',
+  mformat: 'mtools',
+  mmdebstrap: 'mmdebstrap',
+  nft: 'nftables',
+  nsenter: 'util-linux',
+  prlimit: 'util-linux',
+  'qemu-img': 'qemu-utils',
+  'qemu-system-aarch64': 'qemu-system-arm',
+  'qemu-system-arm': 'qemu-system-arm',
+  'qemu-system-x86_64': 'qemu-system-x86',
+  scp: 'openssh-client',
+  setpriv: 'util-linux',
+  ssh: 'openssh-client',
+  'ssh-keygen': 'openssh-client',
+  sysctl: 'procps',
+};
+
+/** The command that installs `command` on Debian and Ubuntu. */
+export function installHint(command: string): string {
+  return `sudo apt-get install ${DEBIAN_PACKAGES[command] ?? command}`;
+}
+
+/** Debian keeps administration tools in sbin, which is not on every user's PATH. */
+const SEARCH_PATH = [...new Set([...(process.env['PATH'] ?? '').split(':'), '/usr/sbin', '/sbin', '/usr/bin', '/bin'])]
+  .filter(Boolean)
+  .join(':');
+
+function environment(extra: Readonly<Record<string, string>> = {}): NodeJS.ProcessEnv {
+  // LC_ALL=C: messages are matched and shown as their programs wrote them.
+  return { ...process.env, PATH: SEARCH_PATH, LC_ALL: 'C', ...extra };
+}
+
+/**
+ * Runs a command to its end and returns what it printed.
+ * Throws `CommandNotFound` (with the package to install) or `CommandFailed` (with the end of its standard error).
+ */
+export async function run(command: string, args: readonly string[], options: CommandOptions = {}): Promise<CommandResult> {
+  refuseControlCharacters(command, args);
+  started.publish(pasteable(command, args));
+  const child = execa(command, [...args], {
+    reject: false,
+    env: environment(options.env),
+    extendEnv: false,
+    stripFinalNewline: false,
+    ...(options.input === undefined ? { stdin: 'ignore' as const } : { input: options.input }),
+    ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
+    ...(options.timeoutMs === undefined ? {} : { timeout: options.timeoutMs }),
+    ...(options.signal === undefined ? {} : { cancelSignal: options.signal }),
+  });
+  if (options.onStderrLine) followLines(child.stderr, options.onStderrLine);
+  const result = await child;
+  if (result.isCanceled) options.signal?.throwIfAborted();
+  if (result.code === 'ENOENT') throw notFound(command, result.cause);
+  const exitCode = result.exitCode ?? -1;
+  if (exitCode !== 0 && !options.answers?.includes(exitCode))
+    throw failed(command, args, { exitCode, signal: result.signal, stderr: result.stderr, timedOut: result.timedOut });
+  return { stdout: result.stdout, stderr: result.stderr, exitCode };
+}
+
+/**
+ * Runs a command that needs one of our file descriptors as its descriptor 3, and waits in place.
+ * For commands that take milliseconds only.
+ */
+export function runWithDescriptor(command: string, args: readonly string[], descriptor: number): number {
+  started.publish(pasteable(command, args));
+  const result = spawnSync(command, [...args], { stdio: ['ignore', 'ignore', 'ignore', descriptor], env: environment() });
+  if (result.error) throw notFound(command, result.error);
+  return result.status ?? -1;
+}
+
+/** Like `runWithDescriptor`, without blocking this process: for locks that may have to be waited for. */
+export async function waitWithDescriptor(command: string, args: readonly string[], descriptor: number): Promise<number> {
+  started.publish(pasteable(command, args));
+  const child = spawn(command, [...args], { stdio: ['ignore', 'ignore', 'ignore', descriptor], env: environment() });
+  return exitOf(child, command);
+}
+
+export interface DetachedOptions {
+  /** Descriptor for standard output and standard error. */
+  readonly output: number;
+  /** Further descriptors, inherited as 3, 4, … */
+  readonly inherit?: readonly number[];
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+/**
+ * Starts a process in a session of its own that outlives this one, and returns its pid. Its umask is ours.
+ * Throws `CommandNotFound` when it cannot be started; whether it lives on is for the caller to probe.
+ */
+export async function startDetached(command: string, args: readonly string[], options: DetachedOptions): Promise<number> {
+  refuseControlCharacters(command, args);
+  started.publish(pasteable(command, args));
+  const child = spawn(command, [...args], {
+    detached: true,
+    stdio: ['ignore', options.output, options.output, ...(options.inherit ?? [])],
+    env: environment(options.env),
+  });
+  const pid = await new Promise<number>((resolve, reject) => {
+    child.once('error', (cause) => reject(notFound(command, cause)));
+    child.once('spawn', () => resolve(child.pid ?? 0));
+  });
+  child.unref();
+  return pid;
+}
+
+/** Runs a command on the user's own terminal and resolves to its exit code (128 + n when signal n ended it). */
+export async function runInteractive(command: string, args: readonly string[]): Promise<number> {
+  started.publish(pasteable(command, args));
+  const child = spawn(command, [...args], { stdio: 'inherit', env: { ...process.env, PATH: SEARCH_PATH } });
+  return exitOf(child, command);
+}
+
+/** Starts a Node program with an IPC channel, for a helper that hands a socket back. */
+export function startNodeHelper(wrapper: readonly string[], script: string, args: readonly string[]): ChildProcess {
+  const [command = process.execPath, ...rest] = [...wrapper, process.execPath, script, ...args];
+  started.publish(pasteable(command, rest));
+  return spawn(command, rest, { stdio: ['ignore', 'ignore', 'inherit', 'ipc'], env: environment() });
+}
+
+/** Whether a command can be found on the search path. */
+export async function commandPath(command: string): Promise<string | undefined> {
+  const { access, constants } = await import('node:fs/promises');
+  for (const folder of SEARCH_PATH.split(':')) {
+    const path = `${folder}/${command}`;
+    if (await access(path, constants.X_OK).then(() => true, () => false)) return path;
+  }
+  return undefined;
+}
+
+async function exitOf(child: ChildProcess, command: string): Promise<number> {
+  return new Promise((resolve, reject) => {
+    child.once('error', (cause) => reject(notFound(command, cause)));
+    child.once('exit', (code, signal) => resolve(code ?? 128 + (signal === 'SIGKILL' ? 9 : signal === 'SIGINT' ? 2 : 15)));
+  });
+}
+
+function notFound(command: string, cause: unknown): HostError {
+  return new HostError('CommandNotFound', `'${command}' is not installed`, { hint: installHint(command), cause });
+}
+
+interface Failure {
+  readonly exitCode: number;
+  readonly signal: string | undefined;
+  readonly stderr: string;
+  readonly timedOut: boolean;
+}
+
+function failed(command: string, args: readonly string[], { exitCode, signal, stderr, timedOut }: Failure): HostError {
+  const end = timedOut ? 'took too long' : signal ? `was ended by ${signal}` : `failed with exit code ${exitCode}`;
+  const lines = stderr.trim().split('\n').filter(Boolean);
+  const words = [command, ...args.slice(0, 3)].join(' ');
+  return new HostError('CommandFailed', `'${words}${args.length > 3 ? ' …' : ''}' ${end}${lines.length > 0 ? `: ${lines.at(-1)}` : ''}`, {
+    details: lines.slice(-6, -1),
+  });
+}
+
+/** A NUL or a line break in an argument is never meant; it is an injection on its way somewhere. */
+function refuseControlCharacters(command: string, args: readonly string[]): void {
+  const culprit = args.find((argument) => /[\0\n\r]/.test(argument));
+  if (culprit !== undefined)
+    throw new HostError('InvalidArgument', `an argument of '${command}' contains a line break or NUL: ${JSON.stringify(culprit)}`);
+}
+
+function followLines(stream: NodeJS.ReadableStream | null, onLine: (line: string) => void): void {
+  let rest = '';
+  stream?.setEncoding('utf8');
+  stream?.on('data', (chunk: string) => {
+    const lines = (rest + chunk).split(/[\r\n]+/);
+    rest = lines.pop() ?? '';
+    for (const line of lines) if (line !== '') onLine(line);
+  });
+  stream?.on('end', () => rest !== '' && onLine(rest));
+}
+
+function pasteable(command: string, args: readonly string[]): string {
+  return [command, ...args].map((word) => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`)).join(' ');
+}

@@ -1,0 +1,182 @@
+// Every path of a bonami home. Nothing else in the house joins path pieces of it.
+import { createHash } from 'node:crypto';
+import { mkdirSync, statSync, statfsSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { HostError } from '../core/errors.ts';
+import type { ImageId, InstanceId, KeyPairId, VolumeId, VpcId } from '../core/ids.ts';
+
+/** sockaddr_un.sun_path holds 108 bytes with its final NUL (unix(7)). */
+const SOCKET_PATH_LIMIT = 107;
+/** `statfs` types of file systems where flock or SQLite's shared memory cannot be relied upon: NFS, SMB, CIFS, 9P. */
+const NETWORK_FILE_SYSTEMS = new Set([0x6969, 0x517b, 0xff534d42, 0xfe534d42, 0x01021997]);
+
+export interface Layout {
+  /** What lasts: records, images, volumes, instance folders. */
+  readonly home: string;
+  /** What is void after a reboot: sockets, locks, process identities. */
+  readonly run: string;
+  readonly database: string;
+  readonly identityKey: string;
+  readonly incoming: string;
+  readonly keys: string;
+  readonly images: string;
+  readonly volumes: string;
+  readonly instances: string;
+  image(id: ImageId): ImagePaths;
+  volume(id: VolumeId): VolumePaths;
+  instance(id: InstanceId): InstancePaths;
+  keyPair(id: KeyPairId): { readonly privateKey: string };
+  vpc(id: VpcId): VpcPaths;
+  readonly agent: AgentPaths;
+  readonly knownFacts: string;
+}
+
+export interface ImagePaths {
+  readonly folder: string;
+  readonly disk: string;
+  readonly lock: string;
+}
+export interface VolumePaths {
+  readonly folder: string;
+  readonly disk: string;
+}
+export interface InstancePaths {
+  readonly folder: string;
+  readonly console: string;
+  readonly firmwareVariables: string;
+  readonly userData: string;
+  readonly seed: string;
+  readonly runFolder: string;
+  readonly operationLock: string;
+  /** Held by QEMU itself: says whether the instance lives. */
+  readonly runLock: string;
+  /** The machine's process identity and where its sockets are. */
+  readonly machine: string;
+  readonly qmpAgent: string;
+  readonly qmpCli: string;
+  readonly serial: string;
+  readonly qemuLog: string;
+  /** What the metadata service saw of this instance, a JSON line each. */
+  readonly events: string;
+}
+export interface VpcPaths {
+  readonly runFolder: string;
+  readonly lock: string;
+  readonly dnsmasqLock: string;
+  readonly dnsmasqProcess: string;
+  readonly dnsmasqLog: string;
+  readonly dhcpHosts: string;
+}
+export interface AgentPaths {
+  readonly lock: string;
+  readonly socket: string;
+  readonly log: string;
+}
+
+/** Where bonami keeps its things for this user: $BONAMI_HOME, or /var/lib/bonami for root, or the XDG folders. */
+export function locate(env: NodeJS.ProcessEnv = process.env, uid: number = process.getuid?.() ?? 0): { home: string; run: string } {
+  const own = env['BONAMI_HOME'];
+  if (own) {
+    const home = resolve(own);
+    // The run folder moves with the home, but must stay short and on a local file system.
+    const tag = createHash('sha256').update(home).digest('hex').slice(0, 12);
+    return { home, run: uid === 0 ? `/run/bonami-${tag}` : `${env['XDG_RUNTIME_DIR'] ?? `/tmp/bonami-${uid}`}/bonami-${tag}` };
+  }
+  if (uid === 0) return { home: '/var/lib/bonami', run: '/run/bonami' };
+  const data = env['XDG_DATA_HOME'] ?? join(env['HOME'] ?? '/', '.local/share');
+  return { home: join(data, 'bonami'), run: `${env['XDG_RUNTIME_DIR'] ?? `/tmp/bonami-${uid}`}/bonami` };
+}
+
+/** All paths below a home and its run folder; touches nothing. */
+export function layoutOf({ home, run }: { readonly home: string; readonly run: string }): Layout {
+  return {
+    home,
+    run,
+    database: join(home, 'state.db'),
+    identityKey: join(home, 'identity.pem'),
+    incoming: join(home, 'incoming'),
+    keys: join(home, 'keys'),
+    images: join(home, 'images'),
+    volumes: join(home, 'volumes'),
+    instances: join(home, 'instances'),
+    image: (id) => {
+      const folder = join(home, 'images', id);
+      return { folder, disk: join(folder, 'disk.qcow2'), lock: join(run, `${id}.lock`) };
+    },
+    volume: (id) => {
+      const folder = join(home, 'volumes', id);
+      return { folder, disk: join(folder, 'disk.qcow2') };
+    },
+    keyPair: (id) => ({ privateKey: join(home, 'keys', id) }),
+    instance: (id) => {
+      const folder = join(home, 'instances', id);
+      const runFolder = join(run, id);
+      return {
+        folder,
+        console: join(folder, 'console.log'),
+        firmwareVariables: join(folder, 'firmware-vars.fd'),
+        userData: join(folder, 'user-data'),
+        seed: join(folder, 'seed.img'),
+        runFolder,
+        operationLock: join(run, `${id}.lock`),
+        runLock: join(runFolder, 'run.lock'),
+        machine: join(runFolder, 'machine.json'),
+        qmpAgent: join(runFolder, 'qmp-agent.sock'),
+        qmpCli: join(runFolder, 'qmp-cli.sock'),
+        serial: join(runFolder, 'serial.sock'),
+        qemuLog: join(runFolder, 'qemu.log'),
+        events: join(runFolder, 'events.jsonl'),
+      };
+    },
+    vpc: (id) => {
+      const runFolder = join(run, id);
+      return {
+        runFolder,
+        lock: join(run, `${id}.lock`),
+        dnsmasqLock: join(runFolder, 'dnsmasq.lock'),
+        dnsmasqProcess: join(runFolder, 'dnsmasq.json'),
+        dnsmasqLog: join(runFolder, 'dnsmasq.log'),
+        dhcpHosts: join(runFolder, 'dhcp-hosts'),
+      };
+    },
+    agent: { lock: join(run, 'agent.lock'), socket: join(run, 'agent.sock'), log: join(run, 'agent.log') },
+    knownFacts: join(run, 'facts.json'),
+  };
+}
+
+/**
+ * Makes the folders of a home. Refuses a home that others may write to, that lies on a network file system, or
+ * whose paths could be misread by QEMU's option syntax. As root the home may be traversed (0711): each QEMU runs
+ * under a user id of its own and reaches its files by their full path, and nothing can be listed.
+ */
+export function prepareHome(layout: Layout): void {
+  const mode = process.getuid?.() === 0 ? 0o711 : 0o700;
+  for (const path of [layout.home, layout.run])
+    if (/[^\w@%+./-]/.test(path))
+      throw new HostError('InvalidHome', `the path '${path}' has a character that bonami does not allow in its home`, {
+        hint: 'set BONAMI_HOME to a path of letters, digits and . _ - + @ %',
+      });
+  const longest = layout.instance('i-00000000000000000').qmpAgent;
+  if (Buffer.byteLength(longest) > SOCKET_PATH_LIMIT)
+    throw new HostError('InvalidHome', `the socket path '${longest}' is longer than ${SOCKET_PATH_LIMIT} bytes`, {
+      hint: 'set XDG_RUNTIME_DIR or BONAMI_HOME to a shorter path',
+    });
+  for (const folder of [layout.home, layout.run]) {
+    mkdirSync(folder, { recursive: true, mode });
+    refuseUnsafeFolder(folder);
+  }
+  for (const folder of [layout.images, layout.volumes, layout.instances]) mkdirSync(folder, { recursive: true, mode });
+  for (const folder of [layout.incoming, layout.keys]) mkdirSync(folder, { recursive: true, mode: 0o700 });
+}
+
+function refuseUnsafeFolder(folder: string): void {
+  const { mode, uid } = statSync(folder);
+  if (uid !== process.getuid?.())
+    throw new HostError('InvalidHome', `'${folder}' belongs to another user (uid ${uid})`, { hint: 'set BONAMI_HOME to a folder of your own' });
+  if ((mode & 0o022) !== 0)
+    throw new HostError('InvalidHome', `'${folder}' may be written by others`, { hint: `chmod go-w ${folder}` });
+  if (NETWORK_FILE_SYSTEMS.has(statfsSync(folder).type))
+    throw new HostError('InvalidHome', `'${folder}' is on a network file system, where locks cannot be relied upon`, {
+      hint: 'set BONAMI_HOME to a folder on a local disk',
+    });
+}

@@ -1,0 +1,10 @@
+import { z } from 'zod';
+import { ID_PREFIXES, isId, type ResourceId, type ResourceKind } from '../core/ids.ts';
+
+/** The schema of one kind of id. */
+export function idOf<K extends ResourceKind>(kind: K): z.ZodType<ResourceId<K>> {
+  return z.custom<ResourceId<K>>((value) => typeof value === 'string' && isId(kind, value), `not an id like ${ID_PREFIXES[kind]}-…`);
+}
+
+/** RFC 3339 in UTC, as `Date.toISOString` writes it. */
+export const timestamp = z.iso.datetime();
