@@ -21,7 +21,9 @@ await build({
   external: ['libsql'],
   minifySyntax: true,
   sourcemap: process.argv.includes('--sourcemap'),
-  banner: { js: "import{createRequire as __createRequire}from'node:module';const require=__createRequire(import.meta.url);" },
+  banner: {
+    js: "import{createRequire as __createRequire}from'node:module';const require=__createRequire(import.meta.url);",
+  },
   logLevel: 'warning',
 });
 chmodSync(`${root}dist/main.js`, 0o755);

@@ -7,10 +7,28 @@ export default defineConfig({
   test: {
     reporters: process.env['CI'] ? ['default'] : ['default'],
     projects: [
-      { extends: true, test: { name: 'unit', include: ['test/unit/**/*.test.ts'], sequence: { groupOrder: 0 } } },
-      { extends: true, test: { name: 'host', include: ['test/host/**/*.test.ts'], ...serial, sequence: { groupOrder: 1 } } },
-      { extends: true, test: { name: 'peers', include: ['test/peers/**/*.test.ts'], ...serial, sequence: { groupOrder: 2 } } },
-      { extends: true, test: { name: 'vm', include: ['test/vm/**/*.test.ts'], ...serial, testTimeout: 300_000, sequence: { groupOrder: 3 } } },
+      {
+        extends: true,
+        test: { name: 'unit', include: ['test/unit/**/*.test.ts'], sequence: { groupOrder: 0 } },
+      },
+      {
+        extends: true,
+        test: { name: 'host', include: ['test/host/**/*.test.ts'], ...serial, sequence: { groupOrder: 1 } },
+      },
+      {
+        extends: true,
+        test: { name: 'peers', include: ['test/peers/**/*.test.ts'], ...serial, sequence: { groupOrder: 2 } },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'vm',
+          include: ['test/vm/**/*.test.ts'],
+          ...serial,
+          testTimeout: 300_000,
+          sequence: { groupOrder: 3 },
+        },
+      },
     ],
   },
 });

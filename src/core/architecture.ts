@@ -8,6 +8,11 @@ export type BootMode = (typeof BOOT_MODES)[number];
 
 /** The host's architecture in EC2's words, from Node's; undefined on a host that bonami does not know. */
 export function hostArchitecture(nodeArch: string = process.arch): Architecture | undefined {
-  const known: Readonly<Record<string, Architecture>> = { x64: 'x86_64', arm64: 'arm64', arm: 'armhf', ia32: 'i386' };
+  const known: Readonly<Record<string, Architecture>> = {
+    x64: 'x86_64',
+    arm64: 'arm64',
+    arm: 'armhf',
+    ia32: 'i386',
+  };
   return known[nodeArch];
 }

@@ -28,7 +28,9 @@ export function parseCidr(text: string): Cidr {
   const network = parseIpv4(address);
   const prefix = /^\d{1,2}$/.test(length) ? Number(length) : -1;
   if (network === undefined || prefix < 0 || prefix > 32 || rest.length > 0)
-    throw new BonamiError('InvalidParameterValue', `'${text}' is not an IPv4 CIDR block`, { hint: 'like 172.31.0.0/16' });
+    throw new BonamiError('InvalidParameterValue', `'${text}' is not an IPv4 CIDR block`, {
+      hint: 'like 172.31.0.0/16',
+    });
   if (network % sizeOf({ network, prefix }) !== 0)
     throw new BonamiError('InvalidParameterValue', `The CIDR block '${text}' has host bits set`);
   return { network, prefix };

@@ -59,7 +59,9 @@ export function installHint(command: string): string {
 }
 
 /** Debian keeps administration tools in sbin, which is not on every user's PATH. */
-const SEARCH_PATH = [...new Set([...(process.env['PATH'] ?? '').split(':'), '/usr/sbin', '/sbin', '/usr/bin', '/bin'])]
+const SEARCH_PATH = [
+  ...new Set([...(process.env['PATH'] ?? '').split(':'), '/usr/sbin', '/sbin', '/usr/bin', '/bin']),
+]
   .filter(Boolean)
   .join(':');
 
@@ -72,7 +74,11 @@ function environment(extra: Readonly<Record<string, string>> = {}): NodeJS.Proce
  * Runs a command to its end and returns what it printed.
  * Throws `CommandNotFound` (with the package to install) or `CommandFailed` (with the end of its standard error).
  */
-export async function run(command: string, args: readonly string[], options: CommandOptions = {}): Promise<CommandResult> {
+export async function run(
+  command: string,
+  args: readonly string[],
+  options: CommandOptions = {},
+): Promise<CommandResult> {
   refuseControlCharacters(command, args);
   started.publish(pasteable(command, args));
   const child = execa(command, [...args], {
@@ -91,7 +97,12 @@ export async function run(command: string, args: readonly string[], options: Com
   if (result.code === 'ENOENT') throw notFound(command, result.cause);
   const exitCode = result.exitCode ?? -1;
   if (exitCode !== 0 && !options.answers?.includes(exitCode))
-    throw failed(command, args, { exitCode, signal: result.signal, stderr: result.stderr, timedOut: result.timedOut });
+    throw failed(command, args, {
+      exitCode,
+      signal: result.signal,
+      stderr: result.stderr,
+      timedOut: result.timedOut,
+    });
   return { stdout: result.stdout, stderr: result.stderr, exitCode };
 }
 
@@ -101,15 +112,25 @@ export async function run(command: string, args: readonly string[], options: Com
  */
 export function runWithDescriptor(command: string, args: readonly string[], descriptor: number): number {
   started.publish(pasteable(command, args));
-  const result = spawnSync(command, [...args], { stdio: ['ignore', 'ignore', 'ignore', descriptor], env: environment() });
+  const result = spawnSync(command, [...args], {
+    stdio: ['ignore', 'ignore', 'ignore', descriptor],
+    env: environment(),
+  });
   if (result.error) throw notFound(command, result.error);
   return result.status ?? -1;
 }
 
 /** Like `runWithDescriptor`, without blocking this process: for locks that may have to be waited for. */
-export async function waitWithDescriptor(command: string, args: readonly string[], descriptor: number): Promise<number> {
+export async function waitWithDescriptor(
+  command: string,
+  args: readonly string[],
+  descriptor: number,
+): Promise<number> {
   started.publish(pasteable(command, args));
-  const child = spawn(command, [...args], { stdio: ['ignore', 'ignore', 'ignore', descriptor], env: environment() });
+  const child = spawn(command, [...args], {
+    stdio: ['ignore', 'ignore', 'ignore', descriptor],
+    env: environment(),
+  });
   return exitOf(child, command);
 }
 
@@ -125,7 +146,11 @@ export interface DetachedOptions {
  * Starts a process in a session of its own that outlives this one, and returns its pid. Its umask is ours.
  * Throws `CommandNotFound` when it cannot be started; whether it lives on is for the caller to probe.
  */
-export async function startDetached(command: string, args: readonly string[], options: DetachedOptions): Promise<number> {
+export async function startDetached(
+  command: string,
+  args: readonly string[],
+  options: DetachedOptions,
+): Promise<number> {
   refuseControlCharacters(command, args);
   started.publish(pasteable(command, args));
   const child = spawn(command, [...args], {
@@ -149,7 +174,11 @@ export async function runInteractive(command: string, args: readonly string[]): 
 }
 
 /** Starts a Node program with an IPC channel, for a helper that hands a socket back. */
-export function startNodeHelper(wrapper: readonly string[], script: string, args: readonly string[]): ChildProcess {
+export function startNodeHelper(
+  wrapper: readonly string[],
+  script: string,
+  args: readonly string[],
+): ChildProcess {
   const [command = process.execPath, ...rest] = [...wrapper, process.execPath, script, ...args];
   started.publish(pasteable(command, rest));
   return spawn(command, rest, { stdio: ['ignore', 'ignore', 'inherit', 'ipc'], env: environment() });
@@ -160,7 +189,13 @@ export async function commandPath(command: string): Promise<string | undefined> 
   const { access, constants } = await import('node:fs/promises');
   for (const folder of SEARCH_PATH.split(':')) {
     const path = `${folder}/${command}`;
-    if (await access(path, constants.X_OK).then(() => true, () => false)) return path;
+    if (
+      await access(path, constants.X_OK).then(
+        () => true,
+        () => false,
+      )
+    )
+      return path;
   }
   return undefined;
 }
@@ -168,12 +203,17 @@ export async function commandPath(command: string): Promise<string | undefined> 
 async function exitOf(child: ChildProcess, command: string): Promise<number> {
   return new Promise((resolve, reject) => {
     child.once('error', (cause) => reject(notFound(command, cause)));
-    child.once('exit', (code, signal) => resolve(code ?? 128 + (signal === 'SIGKILL' ? 9 : signal === 'SIGINT' ? 2 : 15)));
+    child.once('exit', (code, signal) =>
+      resolve(code ?? 128 + (signal === 'SIGKILL' ? 9 : signal === 'SIGINT' ? 2 : 15)),
+    );
   });
 }
 
 function notFound(command: string, cause: unknown): HostError {
-  return new HostError('CommandNotFound', `'${command}' is not installed`, { hint: installHint(command), cause });
+  return new HostError('CommandNotFound', `'${command}' is not installed`, {
+    hint: installHint(command),
+    cause,
+  });
 }
 
 interface Failure {
@@ -183,20 +223,35 @@ interface Failure {
   readonly timedOut: boolean;
 }
 
-function failed(command: string, args: readonly string[], { exitCode, signal, stderr, timedOut }: Failure): HostError {
-  const end = timedOut ? 'took too long' : signal ? `was ended by ${signal}` : `failed with exit code ${exitCode}`;
+function failed(
+  command: string,
+  args: readonly string[],
+  { exitCode, signal, stderr, timedOut }: Failure,
+): HostError {
+  const end = timedOut
+    ? 'took too long'
+    : signal
+      ? `was ended by ${signal}`
+      : `failed with exit code ${exitCode}`;
   const lines = stderr.trim().split('\n').filter(Boolean);
   const words = [command, ...args.slice(0, 3)].join(' ');
-  return new HostError('CommandFailed', `'${words}${args.length > 3 ? ' …' : ''}' ${end}${lines.length > 0 ? `: ${lines.at(-1)}` : ''}`, {
-    details: lines.slice(-6, -1),
-  });
+  return new HostError(
+    'CommandFailed',
+    `'${words}${args.length > 3 ? ' …' : ''}' ${end}${lines.length > 0 ? `: ${lines.at(-1)}` : ''}`,
+    {
+      details: lines.slice(-6, -1),
+    },
+  );
 }
 
 /** A NUL or a line break in an argument is never meant; it is an injection on its way somewhere. */
 function refuseControlCharacters(command: string, args: readonly string[]): void {
   const culprit = args.find((argument) => /[\0\n\r]/.test(argument));
   if (culprit !== undefined)
-    throw new HostError('InvalidArgument', `an argument of '${command}' contains a line break or NUL: ${JSON.stringify(culprit)}`);
+    throw new HostError(
+      'InvalidArgument',
+      `an argument of '${command}' contains a line break or NUL: ${JSON.stringify(culprit)}`,
+    );
 }
 
 function followLines(stream: NodeJS.ReadableStream | null, onLine: (line: string) => void): void {
@@ -211,5 +266,7 @@ function followLines(stream: NodeJS.ReadableStream | null, onLine: (line: string
 }
 
 function pasteable(command: string, args: readonly string[]): string {
-  return [command, ...args].map((word) => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`)).join(' ');
+  return [command, ...args]
+    .map((word) => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`))
+    .join(' ');
 }

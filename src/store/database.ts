@@ -18,7 +18,9 @@ export function openDatabase(path: string): Db {
   let db: Db;
   try {
     db = new Database(path, { timeout: 5000 });
-    db.exec('PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON; PRAGMA busy_timeout=5000;');
+    db.exec(
+      'PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON; PRAGMA busy_timeout=5000;',
+    );
     migrate(db, path);
   } catch (cause) {
     if (cause instanceof HostError) throw cause;
@@ -42,7 +44,10 @@ export function transact<T>(db: Db, work: () => T): T {
     }).immediate();
   } catch (error) {
     if (error instanceof Error && 'code' in error && error.code === 'SQLITE_FULL')
-      throw new HostError('NoSpace', 'the disk with the bonami home is full; nothing was recorded', { hint: 'free some space, then try again', cause: error });
+      throw new HostError('NoSpace', 'the disk with the bonami home is full; nothing was recorded', {
+        hint: 'free some space, then try again',
+        cause: error,
+      });
     throw error;
   }
   return result as T;
@@ -57,9 +62,13 @@ function migrate(db: Db, path: string): void {
   const found = version(db);
   if (found === SCHEMA_VERSION) return;
   if (found > SCHEMA_VERSION)
-    throw new HostError('StoreTooNew', `the records in '${path}' were written by a newer bonami (schema ${found}, this one knows ${SCHEMA_VERSION})`, {
-      hint: 'update bonami, or use another BONAMI_HOME',
-    });
+    throw new HostError(
+      'StoreTooNew',
+      `the records in '${path}' were written by a newer bonami (schema ${found}, this one knows ${SCHEMA_VERSION})`,
+      {
+        hint: 'update bonami, or use another BONAMI_HOME',
+      },
+    );
   if (found > 0) db.exec(`VACUUM INTO '${path}.schema-${found}'`);
   db.transaction(() => {
     // Read again under the write lock: another command may have migrated in between.

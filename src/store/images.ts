@@ -46,5 +46,7 @@ export const images = table<Image>({
   id: ({ imageId }) => imageId,
   columns: ({ name, digest }) => ({ name, digest }),
   duplicate: ({ name }) =>
-    new Ec2Error('InvalidAMIName.Duplicate', `An image with the name '${name}' already exists`, { hint: 'choose another name with --name' }),
+    new Ec2Error('InvalidAMIName.Duplicate', `An image with the name '${name}' already exists`, {
+      hint: 'choose another name with --name',
+    }),
 });

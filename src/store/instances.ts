@@ -4,7 +4,14 @@ import { idOf, timestamp } from './schemas.ts';
 import { table } from './table.ts';
 
 /** EC2's instance states. What is stored is the intention; the machine's lock says what is true (see instance-state.ts). */
-export const INSTANCE_STATES = ['pending', 'running', 'shutting-down', 'terminated', 'stopping', 'stopped'] as const;
+export const INSTANCE_STATES = [
+  'pending',
+  'running',
+  'shutting-down',
+  'terminated',
+  'stopping',
+  'stopped',
+] as const;
 
 const metadataOptions = z.strictObject({
   httpTokens: z.enum(['optional', 'required']),

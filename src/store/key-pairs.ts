@@ -23,5 +23,8 @@ export const keyPairs = table<KeyPair>({
   schema: keyPair,
   id: ({ keyPairId }) => keyPairId,
   columns: ({ keyName }) => ({ name: keyName }),
-  duplicate: ({ keyName }) => new Ec2Error('InvalidKeyPair.Duplicate', `The key pair '${keyName}' already exists`, { hint: 'bonami key ls' }),
+  duplicate: ({ keyName }) =>
+    new Ec2Error('InvalidKeyPair.Duplicate', `The key pair '${keyName}' already exists`, {
+      hint: 'bonami key ls',
+    }),
 });

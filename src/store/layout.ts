@@ -74,13 +74,20 @@ export interface AgentPaths {
 }
 
 /** Where bonami keeps its things for this user: $BONAMI_HOME, or /var/lib/bonami for root, or the XDG folders. */
-export function locate(env: NodeJS.ProcessEnv = process.env, uid: number = process.getuid?.() ?? 0): { home: string; run: string } {
+export function locate(
+  env: NodeJS.ProcessEnv = process.env,
+  uid: number = process.getuid?.() ?? 0,
+): { home: string; run: string } {
   const own = env['BONAMI_HOME'];
   if (own) {
     const home = resolve(own);
     // The run folder moves with the home, but must stay short and on a local file system.
     const tag = createHash('sha256').update(home).digest('hex').slice(0, 12);
-    return { home, run: uid === 0 ? `/run/bonami-${tag}` : `${env['XDG_RUNTIME_DIR'] ?? `/tmp/bonami-${uid}`}/bonami-${tag}` };
+    return {
+      home,
+      run:
+        uid === 0 ? `/run/bonami-${tag}` : `${env['XDG_RUNTIME_DIR'] ?? `/tmp/bonami-${uid}`}/bonami-${tag}`,
+    };
   }
   if (uid === 0) return { home: '/var/lib/bonami', run: '/run/bonami' };
   const data = env['XDG_DATA_HOME'] ?? join(env['HOME'] ?? '/', '.local/share');
@@ -153,30 +160,47 @@ export function prepareHome(layout: Layout): void {
   const mode = process.getuid?.() === 0 ? 0o711 : 0o700;
   for (const path of [layout.home, layout.run])
     if (/[^\w@%+./-]/.test(path))
-      throw new HostError('InvalidHome', `the path '${path}' has a character that bonami does not allow in its home`, {
-        hint: 'set BONAMI_HOME to a path of letters, digits and . _ - + @ %',
-      });
+      throw new HostError(
+        'InvalidHome',
+        `the path '${path}' has a character that bonami does not allow in its home`,
+        {
+          hint: 'set BONAMI_HOME to a path of letters, digits and . _ - + @ %',
+        },
+      );
   const longest = layout.instance('i-00000000000000000').qmpAgent;
   if (Buffer.byteLength(longest) > SOCKET_PATH_LIMIT)
-    throw new HostError('InvalidHome', `the socket path '${longest}' is longer than ${SOCKET_PATH_LIMIT} bytes`, {
-      hint: 'set XDG_RUNTIME_DIR or BONAMI_HOME to a shorter path',
-    });
+    throw new HostError(
+      'InvalidHome',
+      `the socket path '${longest}' is longer than ${SOCKET_PATH_LIMIT} bytes`,
+      {
+        hint: 'set XDG_RUNTIME_DIR or BONAMI_HOME to a shorter path',
+      },
+    );
   for (const folder of [layout.home, layout.run]) {
     mkdirSync(folder, { recursive: true, mode });
     refuseUnsafeFolder(folder);
   }
-  for (const folder of [layout.images, layout.volumes, layout.instances]) mkdirSync(folder, { recursive: true, mode });
+  for (const folder of [layout.images, layout.volumes, layout.instances])
+    mkdirSync(folder, { recursive: true, mode });
   for (const folder of [layout.incoming, layout.keys]) mkdirSync(folder, { recursive: true, mode: 0o700 });
 }
 
 function refuseUnsafeFolder(folder: string): void {
   const { mode, uid } = statSync(folder);
   if (uid !== process.getuid?.())
-    throw new HostError('InvalidHome', `'${folder}' belongs to another user (uid ${uid})`, { hint: 'set BONAMI_HOME to a folder of your own' });
-  if ((mode & 0o022) !== 0)
-    throw new HostError('InvalidHome', `'${folder}' may be written by others`, { hint: `chmod go-w ${folder}` });
-  if (NETWORK_FILE_SYSTEMS.has(statfsSync(folder).type))
-    throw new HostError('InvalidHome', `'${folder}' is on a network file system, where locks cannot be relied upon`, {
-      hint: 'set BONAMI_HOME to a folder on a local disk',
+    throw new HostError('InvalidHome', `'${folder}' belongs to another user (uid ${uid})`, {
+      hint: 'set BONAMI_HOME to a folder of your own',
     });
+  if ((mode & 0o022) !== 0)
+    throw new HostError('InvalidHome', `'${folder}' may be written by others`, {
+      hint: `chmod go-w ${folder}`,
+    });
+  if (NETWORK_FILE_SYSTEMS.has(statfsSync(folder).type))
+    throw new HostError(
+      'InvalidHome',
+      `'${folder}' is on a network file system, where locks cannot be relied upon`,
+      {
+        hint: 'set BONAMI_HOME to a folder on a local disk',
+      },
+    );
 }

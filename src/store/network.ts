@@ -26,7 +26,9 @@ const ipPermission = z.strictObject({
   fromPort: z.int().nullable(),
   toPort: z.int().nullable(),
   ipRanges: z.array(z.strictObject({ cidrIp: z.string(), description: z.string().nullable() })),
-  userIdGroupPairs: z.array(z.strictObject({ groupId: idOf('securityGroup'), description: z.string().nullable() })),
+  userIdGroupPairs: z.array(
+    z.strictObject({ groupId: idOf('securityGroup'), description: z.string().nullable() }),
+  ),
 });
 
 const securityGroup = z.strictObject({
@@ -79,7 +81,10 @@ export const securityGroups = table<SecurityGroup>({
   id: ({ groupId }) => groupId,
   columns: ({ vpcId, groupName }) => ({ vpc_id: vpcId, name: groupName }),
   duplicate: ({ groupName, vpcId }) =>
-    new Ec2Error('InvalidGroup.Duplicate', `The security group '${groupName}' already exists for VPC '${vpcId}'`),
+    new Ec2Error(
+      'InvalidGroup.Duplicate',
+      `The security group '${groupName}' already exists for VPC '${vpcId}'`,
+    ),
 });
 
 export const networkInterfaces = table<NetworkInterface>({
@@ -95,5 +100,7 @@ export const networkInterfaces = table<NetworkInterface>({
     mac: macAddress,
   }),
   duplicate: ({ privateIpAddress }) =>
-    new Ec2Error('InvalidIPAddress.InUse', `The address ${privateIpAddress} is in use`, { hint: 'choose another private address, or none' }),
+    new Ec2Error('InvalidIPAddress.InUse', `The address ${privateIpAddress} is in use`, {
+      hint: 'choose another private address, or none',
+    }),
 });

@@ -3,7 +3,10 @@ import { ID_PREFIXES, isId, type ResourceId, type ResourceKind } from '../core/i
 
 /** The schema of one kind of id. */
 export function idOf<K extends ResourceKind>(kind: K): z.ZodType<ResourceId<K>> {
-  return z.custom<ResourceId<K>>((value) => typeof value === 'string' && isId(kind, value), `not an id like ${ID_PREFIXES[kind]}-…`);
+  return z.custom<ResourceId<K>>(
+    (value) => typeof value === 'string' && isId(kind, value),
+    `not an id like ${ID_PREFIXES[kind]}-…`,
+  );
 }
 
 /** RFC 3339 in UTC, as `Date.toISOString` writes it. */

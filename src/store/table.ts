@@ -1,6 +1,6 @@
 import type { Database } from 'libsql';
 import type { z } from 'zod';
-import { Ec2Error, HostError, errnoOf } from '../core/errors.ts';
+import { type Ec2Error, HostError, errnoOf } from '../core/errors.ts';
 
 type SqlValue = string | number | null;
 
@@ -34,7 +34,13 @@ export interface Table<R> {
 }
 
 /** A table of JSON documents, each validated by its schema on the way in and on the way out. */
-export function table<R>({ name, schema, id, columns = () => ({}), duplicate }: TableDefinition<R>): Table<R> {
+export function table<R>({
+  name,
+  schema,
+  id,
+  columns = () => ({}),
+  duplicate,
+}: TableDefinition<R>): Table<R> {
   const parse = (row: unknown): R => schema.parse(JSON.parse((row as { document: string }).document));
 
   const readAll = (db: Database, where: string, values: readonly SqlValue[]): readonly R[] => {
@@ -53,7 +59,8 @@ export function table<R>({ name, schema, id, columns = () => ({}), duplicate }: 
     try {
       write();
     } catch (error) {
-      if (errnoOf(error) === 'SQLITE_CONSTRAINT_UNIQUE' && duplicate) throw duplicate(record, (error as Error).message);
+      if (errnoOf(error) === 'SQLITE_CONSTRAINT_UNIQUE' && duplicate)
+        throw duplicate(record, (error as Error).message);
       throw error;
     }
   };
@@ -62,16 +69,25 @@ export function table<R>({ name, schema, id, columns = () => ({}), duplicate }: 
     insert(db, record) {
       const extra = columns(record);
       const names = ['id', ...Object.keys(extra), 'document'];
-      const statement = db.prepare(`INSERT INTO ${name} (${names.join(', ')}) VALUES (${names.map(() => '?').join(', ')})`);
-      guarded(record, () => statement.run(id(record), ...Object.values(extra), JSON.stringify(schema.parse(record))));
+      const statement = db.prepare(
+        `INSERT INTO ${name} (${names.join(', ')}) VALUES (${names.map(() => '?').join(', ')})`,
+      );
+      guarded(record, () =>
+        statement.run(id(record), ...Object.values(extra), JSON.stringify(schema.parse(record))),
+      );
     },
     update(db, record) {
       const extra = columns(record);
       const assignments = [...Object.keys(extra), 'document'].map((column) => `${column} = ?`).join(', ');
       const statement = db.prepare(`UPDATE ${name} SET ${assignments} WHERE id = ?`);
       guarded(record, () => {
-        const { changes } = statement.run(...Object.values(extra), JSON.stringify(schema.parse(record)), id(record));
-        if (changes !== 1) throw new HostError('RecordMissing', `there is no record of ${id(record)} to change`);
+        const { changes } = statement.run(
+          ...Object.values(extra),
+          JSON.stringify(schema.parse(record)),
+          id(record),
+        );
+        if (changes !== 1)
+          throw new HostError('RecordMissing', `there is no record of ${id(record)} to change`);
       });
     },
     get(db, key) {
@@ -81,18 +97,28 @@ export function table<R>({ name, schema, id, columns = () => ({}), duplicate }: 
       try {
         return parse(row);
       } catch (cause) {
-        throw new HostError('RecordBroken', `the record of ${key} cannot be read`, { hint: 'bonami doctor', cause });
+        throw new HostError('RecordBroken', `the record of ${key} cannot be read`, {
+          hint: 'bonami doctor',
+          cause,
+        });
       }
     },
     list: (db) => readAll(db, '', []),
     listBy: (db, column, value) => readAll(db, `WHERE ${column} = ?`, [value]),
     broken(db) {
       const found: BrokenRecord[] = [];
-      for (const row of db.prepare(`SELECT id, document FROM ${name}`).all() as { id: string; document: string }[]) {
+      for (const row of db.prepare(`SELECT id, document FROM ${name}`).all() as {
+        id: string;
+        document: string;
+      }[]) {
         try {
           parse(row);
         } catch (error) {
-          found.push({ id: row.id, table: name, reason: error instanceof Error ? error.message : String(error) });
+          found.push({
+            id: row.id,
+            table: name,
+            reason: error instanceof Error ? error.message : String(error),
+          });
         }
       }
       return found;

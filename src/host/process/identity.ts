@@ -12,7 +12,8 @@ let cachedBootId: string | undefined;
 
 /** The kernel's id of this boot. Everything stamped with another one is void. */
 export function bootId(): string {
-  cachedBootId ??= process.env['BONAMI_BOOT_ID'] ?? readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
+  cachedBootId ??=
+    process.env['BONAMI_BOOT_ID'] ?? readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
   return cachedBootId;
 }
 
