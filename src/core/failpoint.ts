@@ -18,14 +18,14 @@ export const FAILPOINTS = {
     'launch:continued',
     'launch:recorded',
   ],
-  stop: ['stop:planned', 'stop:machine', 'stop:interface', 'stop:network', 'stop:recorded'],
+  stop: ['stop:planned', 'stop:machine', 'stop:interface', 'stop:recorded', 'stop:network'],
   terminate: [
     'terminate:planned',
     'terminate:machine',
     'terminate:interface',
-    'terminate:network',
     'terminate:volumes',
     'terminate:recorded',
+    'terminate:network',
   ],
 } as const;
 

@@ -18,10 +18,14 @@ export interface CommandOptions {
   readonly signal?: AbortSignal | undefined;
   readonly cwd?: string;
   readonly env?: Readonly<Record<string, string>>;
+  /** How it is ended when the time is over or the signal aborts; SIGTERM when not given, then SIGKILL after 5 s. */
+  readonly killSignal?: 'SIGTERM' | 'SIGKILL';
   /** Exit codes that are answers rather than failures; 0 always is. */
   readonly answers?: readonly number[];
   /** Called with each line of standard error as it comes: progress of long work. */
   readonly onStderrLine?: (line: string) => void;
+  /** The same for standard output; a carriage return ends a line too. */
+  readonly onStdoutLine?: (line: string) => void;
 }
 
 export interface CommandResult {
@@ -88,10 +92,12 @@ export async function run(
     stripFinalNewline: false,
     ...(options.input === undefined ? { stdin: 'ignore' as const } : { input: options.input }),
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
+    ...(options.killSignal === undefined ? {} : { killSignal: options.killSignal }),
     ...(options.timeoutMs === undefined ? {} : { timeout: options.timeoutMs }),
     ...(options.signal === undefined ? {} : { cancelSignal: options.signal }),
   });
   if (options.onStderrLine) followLines(child.stderr, options.onStderrLine);
+  if (options.onStdoutLine) followLines(child.stdout, options.onStdoutLine);
   const result = await child;
   if (result.isCanceled) options.signal?.throwIfAborted();
   if (result.code === 'ENOENT') throw notFound(command, result.cause);

@@ -26,6 +26,8 @@ const image = z.strictObject({
   creationDate: timestamp,
   /** `sha256:<hex>` of the stored disk file; null while pending. */
   digest: z.string().nullable(),
+  /** `sha256:<hex>` of the file that it was made from: the same content is stored once. */
+  sourceDigest: z.string().optional(),
   /** Bytes the guest sees. */
   virtualSize: z.int().nonnegative(),
   /** Login of the image's first boot program. */

@@ -32,6 +32,8 @@ export interface Layout {
 }
 
 export interface ImagePaths {
+  /** Where its disk is made; becomes `folder` by a rename. */
+  readonly incoming: string;
   readonly folder: string;
   readonly disk: string;
   readonly lock: string;
@@ -52,6 +54,8 @@ export interface InstancePaths {
   readonly runLock: string;
   /** The machine's process identity and where its sockets are. */
   readonly machine: string;
+  /** The only folder that the machine's own user may write to; nothing in it is believed. */
+  readonly socketFolder: string;
   readonly qmpAgent: string;
   readonly qmpCli: string;
   readonly serial: string;
@@ -108,7 +112,12 @@ export function layoutOf({ home, run }: { readonly home: string; readonly run: s
     instances: join(home, 'instances'),
     image: (id) => {
       const folder = join(home, 'images', id);
-      return { folder, disk: join(folder, 'disk.qcow2'), lock: join(run, `${id}.lock`) };
+      return {
+        incoming: join(home, 'incoming', id),
+        folder,
+        disk: join(folder, 'disk.qcow2'),
+        lock: join(run, `${id}.lock`),
+      };
     },
     volume: (id) => {
       const folder = join(home, 'volumes', id);
@@ -128,9 +137,10 @@ export function layoutOf({ home, run }: { readonly home: string; readonly run: s
         operationLock: join(run, `${id}.lock`),
         runLock: join(runFolder, 'run.lock'),
         machine: join(runFolder, 'machine.json'),
-        qmpAgent: join(runFolder, 'qmp-agent.sock'),
-        qmpCli: join(runFolder, 'qmp-cli.sock'),
-        serial: join(runFolder, 'serial.sock'),
+        socketFolder: join(runFolder, 'vm'),
+        qmpAgent: join(runFolder, 'vm', 'qmp-agent.sock'),
+        qmpCli: join(runFolder, 'vm', 'qmp-cli.sock'),
+        serial: join(runFolder, 'vm', 'serial.sock'),
         qemuLog: join(runFolder, 'qemu.log'),
         events: join(runFolder, 'events.jsonl'),
       };

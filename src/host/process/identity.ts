@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 
 /** What names one process for ever: a pid alone comes back, a pid with its start time on one boot does not. */
 export interface ProcessIdentity {
@@ -43,5 +43,20 @@ export function signalProcess(identity: ProcessIdentity, signal: 'SIGTERM' | 'SI
     process.kill(identity.pid, signal);
   } catch {
     // Gone in between.
+  }
+}
+
+/** Writes an identity where others look for it: whole or not at all. */
+export function recordIdentity(path: string, identity: ProcessIdentity): void {
+  writeFileSync(`${path}.new`, JSON.stringify(identity), { mode: 0o600 });
+  renameSync(`${path}.new`, path);
+}
+
+/** The identity recorded at `path`; undefined when there is none that can be read. */
+export function recordedIdentity(path: string): ProcessIdentity | undefined {
+  try {
+    return JSON.parse(readFileSync(path, 'utf8')) as ProcessIdentity;
+  } catch {
+    return undefined;
   }
 }

@@ -1,0 +1,104 @@
+import yargs from 'yargs';
+import { BonamiError, Interrupted, UsageError } from '../core/errors.ts';
+import type { Ec2Context, Report } from '../ec2/context.ts';
+import { COMMANDS } from './commands.ts';
+import type { CommandTools } from './define-command.ts';
+import { Output } from './output.ts';
+
+/** What main.ts gives the command line: how to open a context, and how to watch host commands. */
+export interface Composition {
+  readonly version: string;
+  open(parts: { readonly signal: AbortSignal; readonly report: Report }): Ec2Context;
+  onHostCommand(listener: (line: string) => void): void;
+}
+
+/**
+ * Runs one command line and resolves to its exit code: 0 done, 1 failed, 2 wrong usage, 3 a smoke test's verdict,
+ * 130 interrupted.
+ */
+export async function runCli(argv: readonly string[], composition: Composition): Promise<number> {
+  const separator = argv.indexOf('--');
+  const own = separator < 0 ? [...argv] : argv.slice(0, separator);
+  const out = new Output({
+    json: own.includes('--json'),
+    quiet: own.includes('--quiet') || own.includes('-q'),
+    stdout: process.stdout,
+    stderr: process.stderr,
+  });
+  if (own.includes('--verbose')) composition.onHostCommand((line) => out.info(`+ ${line}`));
+  const interrupt = interruptSignal(out);
+  let exitCode = 0;
+  let context: Ec2Context | undefined;
+  const tools: CommandTools = {
+    out,
+    open: () => (context ??= composition.open({ signal: interrupt.signal, report: out })),
+    exitWith: (code) => {
+      exitCode = code;
+    },
+    rest: separator < 0 ? [] : argv.slice(separator + 1),
+  };
+  try {
+    await parser(own, tools, composition.version).parseAsync();
+  } catch (error) {
+    exitCode = codeOf(error, interrupt.signal);
+    if (interrupt.signal.aborted) out.error(interrupted(error));
+    else out.error(error);
+  } finally {
+    out.settle();
+    interrupt.stop();
+  }
+  return exitCode;
+}
+
+function parser(argv: readonly string[], tools: CommandTools, version: string): ReturnType<typeof yargs> {
+  const root = yargs([...argv])
+    .scriptName('bonami')
+    .usage('$0 <command>\n\nEC2 on your own Linux box: real machine images, real virtual machines.')
+    .version(version)
+    .alias('h', 'help')
+    .option('json', { type: 'boolean', describe: "print EC2's response as JSON", global: true })
+    .option('quiet', { type: 'boolean', alias: 'q', describe: 'no progress, no notices', global: true })
+    .option('verbose', { type: 'boolean', describe: 'print every host command as it runs', global: true })
+    .parserConfiguration({ 'parse-positional-numbers': false, 'camel-case-expansion': true })
+    .demandCommand(1, 'Which command? See bonami --help')
+    .recommendCommands()
+    .strict()
+    .completion('completion', 'print a completion script for your shell')
+    .epilogue('Start with: bonami run -n web --wait ssh   then: bonami ssh web')
+    .wrap(Math.min(110, process.stdout.columns || 100))
+    .exitProcess(false)
+    .fail((message, error) => {
+      // yargs reports its own complaints as a message, and what a handler threw as the error.
+      if (error instanceof BonamiError || (error !== undefined && !message)) throw error;
+      throw new UsageError(message || 'wrong usage', { hint: `bonami ${argv[0]?.startsWith('-') === false ? `${argv[0]} ` : ''}--help` });
+    });
+  for (const command of COMMANDS) command.register(root, tools);
+  return root;
+}
+
+function codeOf(error: unknown, signal: AbortSignal): number {
+  if (signal.aborted || error instanceof Interrupted) return 130;
+  return error instanceof UsageError ? 2 : 1;
+}
+
+/** Whatever failed on the way out, the reason is the person's Ctrl-C; only what it left is worth saying. */
+function interrupted(error: unknown): Interrupted {
+  return error instanceof Interrupted ? error : new Interrupted('interrupted; what was begun has been undone or is finished by the next command', { hint: 'bonami ls -a' });
+}
+
+/** The first Ctrl-C asks for a clean way out; the second one leaves at once, and the next command tidies up. */
+function interruptSignal(out: Output): { readonly signal: AbortSignal; stop(): void } {
+  const controller = new AbortController();
+  const listener = (): void => {
+    if (controller.signal.aborted) process.kill(process.pid, 'SIGKILL');
+    out.info('interrupted: undoing what was begun (again to leave at once)');
+    controller.abort(new Interrupted());
+  };
+  for (const name of ['SIGINT', 'SIGTERM'] as const) process.on(name, listener);
+  return {
+    signal: controller.signal,
+    stop: () => {
+      for (const name of ['SIGINT', 'SIGTERM'] as const) process.off(name, listener);
+    },
+  };
+}

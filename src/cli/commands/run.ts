@@ -1,0 +1,142 @@
+import type { BlockDeviceMapping, TagSpecification } from '@aws-sdk/client-ec2';
+import { Ec2Error, Interrupted } from '../../core/errors.ts';
+import type { Ec2Context } from '../../ec2/context.ts';
+import type { RunInstancesInput } from '../../ec2/instances/plan-launch.ts';
+import { defineCommand, type CommandTools } from '../define-command.ts';
+import { defaultKeyName, findOrPullImage, readUserData } from '../launch-defaults.ts';
+import { parseBlockDevice, parseTags } from '../parse.ts';
+import { printInstances } from '../print-instances.ts';
+
+const options = {
+  type: { alias: 't', type: 'string', describe: 'instance type', default: 't3.micro' },
+  name: { alias: 'n', type: 'string', describe: 'Name tag, usable wherever an id is' },
+  key: { alias: 'k', type: 'string', describe: 'key pair; without it the pair that bonami made for you' },
+  'user-data': { alias: 'u', type: 'string', describe: 'file with user data, - for standard input' },
+  group: { alias: 'g', type: 'string', array: true, nargs: 1, describe: 'security group, by id or name; repeatable' },
+  subnet: { type: 'string', describe: 'subnet id' },
+  disk: { type: 'number', describe: 'size of the root volume in GiB' },
+  'block-device': { alias: 'b', type: 'string', array: true, nargs: 1, describe: 'DEVICE=GiB[,keep] or DEVICE=none; repeatable' },
+  count: { alias: 'c', type: 'number', describe: 'how many', default: 1 },
+  tag: { type: 'string', array: true, nargs: 1, describe: 'KEY=VALUE; repeatable' },
+  wait: { choices: ['none', 'running', 'ssh', 'cloud-init'] as const, describe: 'what to wait for', default: 'running' as const },
+  timeout: { type: 'number', describe: 'seconds to wait at most', default: 600 },
+  rm: { type: 'boolean', describe: 'terminate it when its guest powers off, or when you leave its console (--attach)' },
+  attach: { type: 'boolean', describe: 'attach to its serial console' },
+  datasource: { choices: ['ec2', 'nocloud'] as const, describe: 'how the guest gets its data', default: 'ec2' as const },
+  cpus: { type: 'number', describe: "instead of the type's vCPUs" },
+  memory: { type: 'number', describe: "MiB, instead of the type's memory" },
+  'metadata-tokens': { choices: ['optional', 'required'] as const, describe: 'required: IMDSv2 only', default: 'optional' as const },
+  'dry-run': { type: 'boolean', describe: 'check everything, make nothing' },
+} as const;
+
+export const run = defineCommand({
+  command: 'run [image]',
+  describe: 'launch instances',
+  positionals: { image: { type: 'string', describe: 'image id or name', defaultDescription: 'debian-12' } },
+  options,
+  examples: [
+    ['run -n web --wait ssh', 'a Debian 12 called web, ready to be logged in to'],
+    ['run -u user-data.yaml --wait cloud-init', 'with cloud-init user data, until cloud-init is done'],
+    ['run tiny -c 10 -t t3.nano', 'ten very small machines'],
+    ['run -b /dev/sdf=20 --disk 30', 'a 30 GiB root volume and an empty 20 GiB volume'],
+  ],
+  handler: async (args, tools) => {
+    // Read before anything is made: an unreadable file must leave nothing behind.
+    const userData = args['user-data'] === undefined ? undefined : readUserData(args['user-data']);
+    const ctx = tools.open();
+    const request: RunInstancesInput = {
+      ImageId: await findOrPullImage(ctx, args['image'] as string | undefined),
+      InstanceType: args.type as NonNullable<RunInstancesInput['InstanceType']>,
+      MinCount: args.count,
+      MaxCount: args.count,
+      KeyName: args.key ?? (await defaultKeyName(ctx)),
+      ...(userData === undefined ? {} : { UserData: userData.toString('base64') }),
+      ...(args.group === undefined ? {} : { SecurityGroupIds: args.group }),
+      ...(args.subnet === undefined ? {} : { SubnetId: args.subnet }),
+      BlockDeviceMappings: await blockDevices(ctx, args),
+      ...(args.cpus === undefined ? {} : { CpuOptions: { CoreCount: args.cpus, ThreadsPerCore: 1 } }),
+      TagSpecifications: tagSpecifications(args.name, args.tag ?? []),
+      MetadataOptions: { HttpTokens: args['metadata-tokens'] },
+      ...(args.rm === true ? { InstanceInitiatedShutdownBehavior: 'terminate' } : {}),
+      ...(args['dry-run'] === true ? { DryRun: true } : {}),
+      Bonami: { Datasource: args.datasource, ...(args.memory === undefined ? {} : { MemoryMiB: args.memory }) },
+    };
+    await launchAndWait(ctx, tools, request, args);
+  },
+});
+
+interface Aftermath {
+  readonly wait: 'none' | 'running' | 'ssh' | 'cloud-init';
+  readonly timeout: number;
+  readonly attach: boolean | undefined;
+  readonly rm: boolean | undefined;
+  readonly 'dry-run': boolean | undefined;
+}
+
+async function launchAndWait(ctx: Ec2Context, tools: CommandTools, request: RunInstancesInput, args: Aftermath): Promise<void> {
+  const { runInstances } = await import('../../ec2/instances/run-instances.ts');
+  let reservation;
+  try {
+    reservation = await runInstances(ctx, request);
+  } catch (error) {
+    if (!(args['dry-run'] === true && error instanceof Ec2Error && error.code === 'DryRunOperation')) throw error;
+    tools.out.result({ DryRun: true }, () => tools.out.line('the request is fine; nothing was made (--dry-run)'));
+    return;
+  }
+  const ids = (reservation.Instances ?? []).flatMap(({ InstanceId }) => InstanceId ?? []);
+  if (args.attach === true) return attach(ctx, tools, ids, args.rm === true);
+  if (args.wait !== 'none') await waitForAll(ctx, ids, args.wait, args.timeout * 1000);
+  const { describeInstances } = await import('../../ec2/instances/describe-instances.ts');
+  const { Reservations = [] } = await describeInstances(ctx, { InstanceIds: ids });
+  const instances = Reservations.flatMap(({ Instances = [] }) => Instances);
+  tools.out.result({ ...reservation, Instances: instances }, () => printInstances(tools.out, instances, ctx.now()));
+  const name = instances[0]?.Tags?.find(({ Key }) => Key === 'Name')?.Value ?? ids[0];
+  if (!tools.out.isJson) tools.out.info(`connect: bonami ssh ${name}   console: bonami console ${name}   end: bonami terminate ${name}`);
+}
+
+/** Waits for all of them; if Ctrl-C ends the wait, the instances go on and the message says so. */
+async function waitForAll(ctx: Ec2Context, ids: readonly string[], condition: 'running' | 'ssh' | 'cloud-init', timeoutMs: number): Promise<void> {
+  const { waitForInstance } = await import('../../ec2/instances/readiness.ts');
+  const { resolveInstance } = await import('../../ec2/instances/resolve-instance.ts');
+  try {
+    const waits = ids.map((id) => waitForInstance(ctx, { instanceId: resolveInstance(ctx.db, id).instanceId, condition, timeoutMs }));
+    const failed = (await Promise.allSettled(waits)).find((result) => result.status === 'rejected');
+    if (failed) throw failed.reason;
+  } catch (error) {
+    if (!ctx.signal.aborted) throw error;
+    throw new Interrupted(`stopped waiting; ${ids.join(', ')} ${ids.length > 1 ? 'keep' : 'keeps'} running`, {
+      hint: `bonami wait ${ids[0]} --for ${condition}, or bonami terminate ${ids.join(' ')}`,
+    });
+  }
+}
+
+async function attach(ctx: Ec2Context, tools: CommandTools, ids: readonly string[], remove: boolean): Promise<void> {
+  const { attachConsole } = await import('../../ec2/instances/connect.ts');
+  const { resolveInstance } = await import('../../ec2/instances/resolve-instance.ts');
+  const [id = ''] = ids;
+  tools.out.info('serial console; Ctrl-] leaves it');
+  const end = await attachConsole(ctx, resolveInstance(ctx.db, id), { input: process.stdin, output: process.stdout });
+  tools.out.info(`\n${end === 'detached' ? 'left the console' : 'the machine ended'}`);
+  if (!remove) return;
+  const { terminateInstances } = await import('../../ec2/instances/terminate-instances.ts');
+  await terminateInstances(ctx, { InstanceIds: [...ids] });
+}
+
+interface DiskWords {
+  readonly disk: number | undefined;
+  readonly 'block-device': string[] | undefined;
+  readonly image?: unknown;
+}
+
+async function blockDevices(ctx: Ec2Context, { disk, 'block-device': devices = [], image }: DiskWords): Promise<BlockDeviceMapping[]> {
+  const mappings = devices.map(parseBlockDevice);
+  if (disk === undefined) return mappings;
+  const { resolveImage } = await import('../../ec2/images/resolve-image.ts');
+  const { rootDeviceName } = resolveImage(ctx.db, image as string | undefined);
+  return [{ DeviceName: rootDeviceName, Ebs: { VolumeSize: disk } }, ...mappings];
+}
+
+function tagSpecifications(name: string | undefined, words: readonly string[]): TagSpecification[] {
+  const tags = [...(name === undefined ? [] : [{ Key: 'Name', Value: name }]), ...parseTags(words)];
+  return tags.length === 0 ? [] : [{ ResourceType: 'instance', Tags: tags }];
+}

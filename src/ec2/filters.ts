@@ -1,0 +1,28 @@
+import type { Filter } from '@aws-sdk/client-ec2';
+import { Ec2Error } from '../core/errors.ts';
+
+/**
+ * What each filter name reads from a record. The name `tag:*` stands for every `tag:<key>` and gets the key.
+ */
+export type FilterTable<R> = Readonly<Record<string, (record: R, key: string) => string | readonly string[]>>;
+
+/**
+ * EC2's filters as tests: a record passes when every test does. Values of one filter are alternatives; `*` and `?`
+ * are wildcards (AWS: Filter). Throws `InvalidParameterValue` for a name that the table does not have.
+ */
+export function filterTests<R>(filters: readonly Filter[], table: FilterTable<R>): readonly ((record: R) => boolean)[] {
+  return filters.map(({ Name = '', Values = [] }) => {
+    const read = table[Name] ?? (Name.startsWith('tag:') ? table['tag:*'] : undefined);
+    if (read === undefined || Name === 'tag:*')
+      throw new Ec2Error('InvalidParameterValue', `The filter '${Name}' is invalid`, { hint: `one of ${Object.keys(table).join(', ')}` });
+    const patterns = Values.map(wildcard);
+    const key = Name.slice(Name.indexOf(':') + 1);
+    return (record) => [read(record, key)].flat().some((value) => patterns.some((pattern) => pattern.test(value)));
+  });
+}
+
+/** EC2's wildcards as an anchored expression. */
+export function wildcard(pattern: string): RegExp {
+  const escaped = pattern.replaceAll(/[.+^${}()|[\]\\]/g, '\\$&');
+  return new RegExp(`^${escaped.replaceAll('*', '.*').replaceAll('?', '.')}$`, 's');
+}

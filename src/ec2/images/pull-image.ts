@@ -1,0 +1,76 @@
+import { basename } from 'node:path';
+import { HostError, messageOf } from '../../core/errors.ts';
+import type { Image } from '../../store/images.ts';
+import type { Ec2Context } from '../context.ts';
+import { buildInto } from './build-image.ts';
+import { type CatalogDownload, catalogEntry } from './catalog.ts';
+import { describeEntry } from './image-description.ts';
+import { type ArrivedDisk, receiveImage } from './receive-image.ts';
+import { checksumFor } from './sources/checksum-file.ts';
+import { type FetchOptions, fetchText, fetchToFile } from './sources/https.ts';
+import { settledImage } from './sweep-imports.ts';
+
+const MAX_CHECKSUM_BYTES = 2 ** 20;
+const MAX_IMAGE_BYTES = 32 * 2 ** 30;
+
+export interface PullImageRequest {
+  /** A name of the catalog. */
+  readonly name: string;
+  /** How to connect; for tests and mirrors. */
+  readonly connection?: Pick<FetchOptions, 'ca' | 'isAllowed' | 'connectTimeoutMs'>;
+}
+
+/**
+ * Gets an image of the catalog, or gives the one that is here already. Downloads it and verifies its digest; where
+ * the internet cannot be reached, says so and builds it instead. A failed verification is never a reason to build.
+ */
+export async function pullImage(ctx: Ec2Context, request: PullImageRequest): Promise<Image> {
+  const entry = await catalogEntry(ctx.catalog, request.name);
+  const existing = await settledImage(ctx, entry.name);
+  if (existing) return existing;
+  return receiveImage(ctx, describeEntry(entry), async (folder) => {
+    if (entry.download === undefined) return buildInto(ctx, entry, folder);
+    try {
+      return await downloadInto(ctx, entry.download, { folder, connection: request.connection });
+    } catch (error) {
+      const isOffline = error instanceof HostError && error.code === 'Unreachable';
+      if (!isOffline || entry.recipe === undefined) throw error;
+      ctx.report.info(`${messageOf(error)}; building '${entry.name}' here instead`);
+      return buildInto(ctx, entry, folder);
+    }
+  });
+}
+
+interface Place {
+  readonly folder: string;
+  readonly connection: PullImageRequest['connection'] | undefined;
+}
+
+/** The digest is known before the first byte of the image arrives, and verified before anything looks at them. */
+async function downloadInto(
+  ctx: Ec2Context,
+  { url, checksumUrl, checksumAlgorithm: algorithm, format }: CatalogDownload,
+  { folder, connection }: Place,
+): Promise<ArrivedDisk> {
+  const file = basename(new URL(url).pathname);
+  const common = { ...connection, signal: ctx.signal };
+  const list = await fetchText(checksumUrl, { ...common, maxBytes: MAX_CHECKSUM_BYTES });
+  const expected = checksumFor(list, { file, algorithm });
+  if (expected === undefined)
+    throw new HostError('ChecksumMissing', `'${checksumUrl}' has no ${algorithm} of '${file}'`);
+  const path = `${folder}/download`;
+  const digest = await fetchToFile(url, {
+    ...common,
+    path,
+    algorithm,
+    maxBytes: MAX_IMAGE_BYTES,
+    onProgress: (progress) =>
+      ctx.report.progress({ label: `downloading ${file}`, ...progress, unit: 'bytes' }),
+  });
+  if (digest !== expected)
+    throw new HostError('ImageDigestMismatch', `'${url}' is not what '${checksumUrl}' says it is`, {
+      details: [`expected ${algorithm} ${expected}`, `received ${algorithm} ${digest}`],
+      hint: 'try again: the two may have been replaced in between',
+    });
+  return { path, format, source: `downloaded from ${url}, ${algorithm} verified` };
+}

@@ -1,0 +1,180 @@
+// From a recorded instance to a running machine. Every step can be done twice, writes its undo on the next line,
+// and dies cleanly: a crash anywhere leaves `pending`, which reconcile.ts finishes or rolls back.
+import { randomUUID } from 'node:crypto';
+import { chownSync, copyFileSync, existsSync, mkdirSync, openSync, closeSync, chmodSync, rmSync, statSync } from 'node:fs';
+import { failpoint } from '../../core/failpoint.ts';
+import type { InstanceId } from '../../core/ids.ts';
+import { ensureAgent } from '../../host/agent/client.ts';
+import { createEmpty, createOverlay } from '../../host/disk/qemu-img.ts';
+import { lock } from '../../host/process/lock.ts';
+import { findFirmware } from '../../host/qemu/firmware.ts';
+import type { Firmware } from '../../host/qemu/machine-spec.ts';
+import { continueMachine, kill, launchMachine } from '../../host/qemu/running-machine.ts';
+import { Undo } from '../../host/undo.ts';
+import { transact } from '../../store/database.ts';
+import { instances, type Instance } from '../../store/instances.ts';
+import { networkInterfaces, type NetworkInterface } from '../../store/network.ts';
+import { volumes, type Volume } from '../../store/volumes.ts';
+import type { Ec2Context } from '../context.ts';
+import { ensureVpcNetwork, plugInterface, unplugInterface } from '../vpcs/network.ts';
+import { markConsoleStart } from './console-start.ts';
+import { inState } from './instance-state.ts';
+import { machineSpec } from './machine-spec.ts';
+import { writeSeed } from './seed.ts';
+
+const GIB = 2 ** 30;
+/** How long a launch waits for a machine that has just ended to let go of its lock. */
+const RUN_LOCK_TIMEOUT = 2_000;
+
+/**
+ * Gives a `pending` instance its machine and records it `running`. The caller holds the instance's operation lock.
+ * When a step fails everything done here is undone and the error is passed on; the record is the caller's to settle.
+ */
+export async function launch(ctx: Ec2Context, instanceId: InstanceId): Promise<Instance> {
+  const undo = new Undo();
+  try {
+    return await steps(ctx, instanceId, undo);
+  } catch (error) {
+    for (const failed of await undo.run()) ctx.report.warn(failed.message);
+    throw error;
+  }
+}
+
+async function steps(ctx: Ec2Context, instanceId: InstanceId, undo: Undo): Promise<Instance> {
+  const instance = instances.get(ctx.db, instanceId);
+  if (instance === undefined) throw new Error(`${instanceId} vanished while it was launched`);
+  const attached = networkInterfaces.listBy(ctx.db, 'instance_id', instanceId);
+  makeFolders(ctx, instance);
+  failpoint('launch:folders');
+  ctx.signal.throwIfAborted();
+
+  // Disks, network and metadata do not depend on each other; a launch takes as long as the slowest of them.
+  const [parts] = await settleAll([
+    prepareDisks(ctx, instance, attached),
+    connect(ctx, { instance, attached, undo }),
+  ]);
+  ctx.signal.throwIfAborted();
+
+  const paths = ctx.layout.instance(instanceId);
+  const spec = machineSpec({ instance, networkInterfaces: attached, ...parts, paths, generationId: randomUUID() });
+  const running = await lock(paths.runLock, { timeoutMs: RUN_LOCK_TIMEOUT, purpose: `launch ${instanceId}` });
+  try {
+    const namespacePath = `/run/netns/${instance.vpcId}`;
+    undo.add('machine', () => kill(paths));
+    await launchMachine(spec, paths, {
+      lock: running,
+      confinement: { namespacePath, ...(instance.uid === null ? {} : { uid: instance.uid }), groups: kvmGroups(instance) },
+    });
+  } finally {
+    // Only QEMU keeps it: from now on the lock says whether the machine lives.
+    running.release();
+  }
+  failpoint('launch:machine');
+  await continueMachine(paths);
+  failpoint('launch:continued');
+  const launched = inState({ ...instance, starts: instance.starts + 1 }, 'running', { now: ctx.now() });
+  transact(ctx.db, () => instances.update(ctx.db, launched));
+  failpoint('launch:recorded');
+  undo.forget();
+  return launched;
+}
+
+/** Waits for all, then throws the first failure: nothing may still be at work while its undo runs. */
+async function settleAll<A, B>(work: readonly [Promise<A>, Promise<B>]): Promise<[A, B]> {
+  const [a, b] = await Promise.allSettled(work);
+  if (a.status === 'rejected') throw a.reason;
+  if (b.status === 'rejected') throw b.reason;
+  return [a.value, b.value];
+}
+
+function makeFolders(ctx: Ec2Context, { instanceId, uid }: Instance): void {
+  const paths = ctx.layout.instance(instanceId);
+  // Traversable, not listable: the machine's own user reaches its files by their full paths.
+  const mode = uid === null ? 0o700 : 0o711;
+  for (const folder of [paths.folder, paths.runFolder]) mkdirSync(folder, { recursive: true, mode });
+  mkdirSync(paths.socketFolder, { recursive: true, mode: 0o700 });
+  closeSync(openSync(paths.console, 'a', 0o600));
+  own(uid, paths.socketFolder, paths.console);
+  // What was seen of an earlier machine must not be taken for this one's.
+  rmSync(paths.events, { force: true });
+  markConsoleStart(paths);
+}
+
+function own(uid: number | null, ...files: readonly string[]): void {
+  if (uid !== null) for (const file of files) chownSync(file, uid, uid);
+}
+
+interface PreparedDisks {
+  readonly volumes: readonly { readonly volume: Volume; readonly disk: string; readonly backing: string | undefined }[];
+  readonly firmware: Firmware;
+}
+
+/** Makes what is missing: overlays at the first start, firmware variables, the NoCloud seed. */
+async function prepareDisks(ctx: Ec2Context, instance: Instance, attached: readonly NetworkInterface[]): Promise<PreparedDisks> {
+  const paths = ctx.layout.instance(instance.instanceId);
+  const disks = await Promise.all(volumes.listBy(ctx.db, 'instance_id', instance.instanceId).map((volume) => ensureVolume(ctx, instance, volume)));
+  failpoint('launch:volumes');
+  if (instance.datasource === 'nocloud') {
+    await writeSeed(ctx, instance, attached);
+    own(instance.uid, paths.seed);
+  }
+  return { volumes: disks, firmware: await prepareFirmware(ctx, instance) };
+}
+
+async function ensureVolume(ctx: Ec2Context, instance: Instance, volume: Volume): Promise<PreparedDisks['volumes'][number]> {
+  const { folder, disk } = ctx.layout.volume(volume.volumeId);
+  const backing = volume.imageId === null ? undefined : ctx.layout.image(volume.imageId).disk;
+  mkdirSync(folder, { recursive: true, mode: instance.uid === null ? 0o700 : 0o711 });
+  const sizeBytes = volume.size * GIB;
+  // qemu-img's creation is not atomic: a disk counts as made only under its final name.
+  if (!existsSync(disk)) {
+    if (backing === undefined) await createEmpty({ path: disk, sizeBytes });
+    else await createOverlay({ path: disk, backingPath: backing, sizeBytes });
+    chmodSync(disk, 0o600);
+    own(instance.uid, disk);
+  }
+  return { volume, disk, backing };
+}
+
+async function prepareFirmware(ctx: Ec2Context, instance: Instance): Promise<Firmware> {
+  if (instance.bootMode === 'legacy-bios') return { kind: 'bios' };
+  const pair = await findFirmware(instance.architecture);
+  const variables = ctx.layout.instance(instance.instanceId).firmwareVariables;
+  if (!existsSync(variables)) {
+    copyFileSync(pair.variables, variables);
+    chmodSync(variables, 0o600);
+    own(instance.uid, variables);
+  }
+  return { kind: 'uefi', code: pair.code, variables };
+}
+
+interface Connection {
+  readonly instance: Instance;
+  readonly attached: readonly NetworkInterface[];
+  readonly undo: Undo;
+}
+
+/** The interface is plugged and the metadata service answers before the machine starts: a late answer costs a guest minutes. */
+async function connect(ctx: Ec2Context, { instance, attached, undo }: Connection): Promise<void> {
+  const agentStarts = ensureAgent(ctx.layout.agent, { script: ctx.agentScript, home: ctx.layout.home });
+  agentStarts.catch(() => undefined);
+  const network = await ensureVpcNetwork(ctx, instance.vpcId);
+  failpoint('launch:network');
+  for (const each of attached) {
+    undo.add(`interface ${each.networkInterfaceId}`, () => unplugInterface(ctx, each));
+    await plugInterface(ctx, each, { uid: instance.uid ?? 0 });
+  }
+  failpoint('launch:interface');
+  const agent = await agentStarts;
+  try {
+    await agent.serve({ vpcId: instance.vpcId, namespacePath: network.namespacePath });
+  } finally {
+    agent.close();
+  }
+  failpoint('launch:metadata');
+}
+
+/** The group that may open /dev/kvm, which the machine's own user is not in by itself. */
+function kvmGroups({ accelerator }: Instance): readonly number[] {
+  return accelerator === 'kvm' ? [statSync('/dev/kvm').gid] : [];
+}

@@ -1,0 +1,80 @@
+import { createHash } from 'node:crypto';
+import type { Firmware, MachineSpec } from '../../host/qemu/machine-spec.ts';
+import type { InstancePaths } from '../../store/layout.ts';
+import type { Instance } from '../../store/instances.ts';
+import type { NetworkInterface } from '../../store/network.ts';
+import type { Volume } from '../../store/volumes.ts';
+import { linkName } from '../../core/link-name.ts';
+
+/** Jumbo frames, as in a VPC (AWS: "Network maximum transmission unit"). */
+const MTU = 9001;
+
+export interface MachineParts {
+  readonly instance: Instance;
+  readonly networkInterfaces: readonly NetworkInterface[];
+  readonly volumes: readonly { readonly volume: Volume; readonly disk: string; readonly backing: string | undefined }[];
+  readonly firmware: Firmware;
+  readonly paths: InstancePaths;
+  readonly generationId: string;
+}
+
+/** The machine that an instance is: EC2's words in, QEMU's parts out. Pure. */
+export function machineSpec({ instance, networkInterfaces, volumes, firmware, paths, generationId }: MachineParts): MachineSpec {
+  const uuid = systemUuid(instance);
+  const ordered = [...volumes].sort((a, b) => rank(instance, a.volume) - rank(instance, b.volume));
+  return {
+    name: instance.instanceId,
+    uuid,
+    architecture: instance.architecture,
+    accelerator: instance.accelerator,
+    firmware,
+    cpus: instance.cpus,
+    memoryMiB: instance.memoryMiB,
+    smbios: {
+      vendor: 'Amazon EC2',
+      product: instance.instanceType,
+      serial: uuid,
+      // EC2 Instance Connect compares this with the metadata service's instance-id.
+      boardAsset: instance.instanceId,
+      chassisAsset: 'Amazon EC2',
+    },
+    drives: [
+      ...ordered.map(({ volume, disk, backing }, index) => ({
+        disk,
+        format: 'qcow2' as const,
+        ...(backing === undefined ? {} : { backing }),
+        readOnly: false,
+        serial: volumeSerial(volume.volumeId),
+        ...(index === 0 ? { bootIndex: 1 } : {}),
+      })),
+      ...(instance.datasource === 'nocloud' ? [{ disk: paths.seed, format: 'raw' as const, readOnly: true, serial: 'cidata' }] : []),
+    ],
+    nics: [...networkInterfaces]
+      .sort((a, b) => (a.attachment?.deviceIndex ?? 0) - (b.attachment?.deviceIndex ?? 0))
+      .map(({ networkInterfaceId, macAddress }) => ({ tap: linkName('eni', networkInterfaceId), mac: macAddress, mtu: MTU })),
+    sockets: { qmpAgent: paths.qmpAgent, qmpCli: paths.qmpCli, serial: paths.serial },
+    consoleLog: paths.console,
+    generationId,
+  };
+}
+
+/** The root volume first: it is the guest's first disk and the one that boots. */
+function rank(instance: Instance, volume: Volume): number {
+  return volume.attachment?.device === instance.rootDeviceName ? 0 : 1;
+}
+
+/** `vol-` without the dash: 20 characters, all that virtio carries, and EC2's own form of an EBS serial. */
+export function volumeSerial(volumeId: string): string {
+  return volumeId.replace('-', '');
+}
+
+/**
+ * The machine's UUID, the same at every start. It begins with `ec2` where the metadata service is the datasource:
+ * that, and nothing else, makes cloud-init look there (cloud-init: tools/ds-identify, ec2_identify_platform).
+ * A NoCloud machine must not look like EC2 in either byte order of the first field.
+ */
+export function systemUuid({ instanceId, datasource }: Pick<Instance, 'instanceId' | 'datasource'>): string {
+  const digest = createHash('sha256').update(`uuid ${instanceId}`).digest('hex');
+  const first = datasource === 'ec2' ? `ec2${digest.slice(0, 5)}` : `b0${digest.slice(0, 4)}00`;
+  return `${first}-${digest.slice(8, 12)}-4${digest.slice(13, 16)}-8${digest.slice(17, 20)}-${digest.slice(20, 32)}`;
+}

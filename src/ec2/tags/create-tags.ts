@@ -1,0 +1,60 @@
+import type { CreateTagsRequest, DeleteTagsRequest } from '@aws-sdk/client-ec2';
+import { Ec2Error } from '../../core/errors.ts';
+import { ID_PREFIXES, isId, type ResourceKind } from '../../core/ids.ts';
+import { transact, type Db } from '../../store/database.ts';
+import { images } from '../../store/images.ts';
+import { instances } from '../../store/instances.ts';
+import { keyPairs } from '../../store/key-pairs.ts';
+import { networkInterfaces, securityGroups, subnets, vpcs } from '../../store/network.ts';
+import { putTags, removeTags, tagsOf } from '../../store/tags.ts';
+import { volumes } from '../../store/volumes.ts';
+import type { Ec2Context } from '../context.ts';
+import { checkedTagKey } from './tag-key.ts';
+
+/** AWS: "Tag restrictions". */
+const TAGS_PER_RESOURCE = 50;
+
+type Lookup = { get(db: Db, id: string): unknown };
+const TABLES: Readonly<Partial<Record<ResourceKind, Lookup>>> = {
+  image: images,
+  instance: instances,
+  keyPair: keyPairs,
+  networkInterface: networkInterfaces,
+  securityGroup: securityGroups,
+  subnet: subnets,
+  volume: volumes,
+  vpc: vpcs,
+};
+
+/** EC2's CreateTags: sets tags on resources, all or none. Throws `InvalidID` for a resource that does not exist. */
+export function createTags(ctx: Ec2Context, { Resources = [], Tags = [] }: CreateTagsRequest): Record<string, never> {
+  const tags = Object.fromEntries(Tags.map(({ Key = '', Value = '' }) => [checkedTagKey(Key), Value]));
+  transact(ctx.db, () => {
+    for (const id of Resources) {
+      requireResource(ctx.db, id);
+      const all = { ...tagsOf(ctx.db, id), ...tags };
+      if (Object.keys(all).length > TAGS_PER_RESOURCE) throw new Ec2Error('TagLimitExceeded', `${id} would have more than ${TAGS_PER_RESOURCE} tags`);
+      putTags(ctx.db, id, tags);
+    }
+  });
+  return {};
+}
+
+/** EC2's DeleteTags: removes tags by key (and value, where one is given). Absent is success. */
+export function deleteTags(ctx: Ec2Context, { Resources = [], Tags = [] }: DeleteTagsRequest): Record<string, never> {
+  transact(ctx.db, () => {
+    for (const id of Resources) {
+      requireResource(ctx.db, id);
+      const present = tagsOf(ctx.db, id);
+      const doomed = Tags.filter(({ Key = '', Value }) => Value === undefined || present[Key] === Value).flatMap(({ Key }) => Key ?? []);
+      removeTags(ctx.db, id, doomed);
+    }
+  });
+  return {};
+}
+
+function requireResource(db: Db, id: string): void {
+  const kind = (Object.keys(ID_PREFIXES) as ResourceKind[]).find((each) => isId(each, id));
+  const lookup = kind === undefined ? undefined : TABLES[kind];
+  if (lookup?.get(db, id) === undefined) throw new Ec2Error('InvalidID', `The ID '${id}' is not valid`, { hint: 'bonami ls' });
+}

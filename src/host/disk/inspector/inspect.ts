@@ -1,0 +1,106 @@
+// Judges a disk file by its bytes before any other program may open it. What a file is must be beyond doubt: a file
+// that is two things at once would be read as one here and as the other elsewhere.
+import { constants } from 'node:fs';
+import { open } from 'node:fs/promises';
+import { HostError, errnoOf } from '../../../core/errors.ts';
+import type { DiskFormat } from '../qemu-img.ts';
+import type { DiskFacts, Format, Policy } from './format.ts';
+import { neverAccepted } from './never.ts';
+import { qcow1, qcow2 } from './qcow2.ts';
+import { raw } from './raw.ts';
+import { vdi } from './vdi.ts';
+import { vhd } from './vhd.ts';
+import { vhdx } from './vhdx.ts';
+import { vmdk } from './vmdk.ts';
+import { HEAD_BYTES, TAIL_BYTES, type Window } from './window.ts';
+
+/** Every format that announces itself. A raw disk does not: it is what is left. */
+const FORMATS: readonly Format[] = [qcow2, qcow1, vmdk, vhd, vhdx, vdi, ...neverAccepted];
+
+/** EBS' limit for a volume that is booted by way of an MBR. */
+const MAX_VIRTUAL_SIZE = 2 * 2 ** 40;
+
+export interface InspectOptions {
+  /** What the user says the file is. Can make an unrecognisable disk raw; never overrules what a file says itself. */
+  readonly format?: DiskFormat | undefined;
+  /** Bytes; 2 TiB when not given. */
+  readonly maxVirtualSize?: number;
+}
+
+export interface InspectedDisk extends DiskFacts {
+  readonly format: DiskFormat;
+}
+
+/**
+ * What a disk file is, or a HostError of the rule that it breaks: ImageFormatUnknown, ImageFormatAmbiguous,
+ * ImageFormatMismatch, ImageFormatRefused, ImageHasBackingFile, ImageHasDataFile, ImageHasSnapshots, ImageEncrypted,
+ * ImageCorrupt, ImageMarkedCorrupt, ImageFeatureUnknown, ImageVersionUnknown, ImageTooLarge. Never throws anything
+ * else, whatever the bytes.
+ */
+export function inspect(
+  window: Window,
+  { format, maxVirtualSize = MAX_VIRTUAL_SIZE }: InspectOptions = {},
+): InspectedDisk {
+  const policy = { maxVirtualSize };
+  const [found, another] = FORMATS.filter((candidate) => candidate.recognises(window));
+  if (found && another)
+    throw new HostError(
+      'ImageFormatAmbiguous',
+      `the file is ${found.name} and ${another.name} at the same time; that is never an accident`,
+    );
+  if (found) return judge(found, window, { format, policy });
+  if (format === 'qcow2')
+    throw new HostError('ImageFormatMismatch', 'the file is not qcow2, as you say it is');
+  if (format === 'raw' || raw.recognises(window)) return judge(raw, window, { format, policy });
+  throw new HostError(
+    'ImageFormatUnknown',
+    'the file is neither qcow2 nor a raw disk with a partition table or a known file system',
+    { hint: 'if it is a raw disk all the same: --format raw' },
+  );
+}
+
+interface Expectation {
+  readonly format: DiskFormat | undefined;
+  readonly policy: Policy;
+}
+
+function judge({ name, verdict }: Format, window: Window, { format, policy }: Expectation): InspectedDisk {
+  const isAsSaid = verdict.kind === 'inspected' && verdict.format === format;
+  if (format !== undefined && !isAsSaid)
+    throw new HostError('ImageFormatMismatch', `the file is ${name}, not ${format}, as you say it is`, {
+      hint: 'leave --format away',
+    });
+  if (verdict.kind === 'refused')
+    throw new HostError(
+      'ImageFormatRefused',
+      `the file is ${name}; bonami imports qcow2 and raw disk images`,
+      { hint: verdict.hint },
+    );
+  return { ...verdict.inspect(window, policy), format: verdict.format };
+}
+
+/** `inspect` on a file: reads its first MiB and its last 512 bytes. Refuses whatever is not a regular file. */
+export async function inspectFile(path: string, options: InspectOptions = {}): Promise<InspectedDisk> {
+  return inspect(await readWindow(path), options);
+}
+
+async function readWindow(path: string): Promise<Window> {
+  // Without O_NONBLOCK, opening a named pipe would wait for its other end.
+  const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK).catch((cause: unknown) => {
+    const what = errnoOf(cause) === 'ENOENT' ? 'does not exist' : 'cannot be read';
+    throw new HostError('FileUnreadable', `'${path}' ${what}`, { cause });
+  });
+  try {
+    const facts = await file.stat();
+    if (!facts.isFile()) throw new HostError('FileUnreadable', `'${path}' is not a regular file`);
+    const read = async (position: number, length: number): Promise<Buffer> => {
+      const { buffer, bytesRead } = await file.read(Buffer.alloc(length), 0, length, position);
+      return buffer.subarray(0, bytesRead);
+    };
+    const head = await read(0, Math.min(HEAD_BYTES, facts.size));
+    const tail = await read(Math.max(0, facts.size - TAIL_BYTES), Math.min(TAIL_BYTES, facts.size));
+    return { head, tail, size: facts.size };
+  } finally {
+    await file.close();
+  }
+}

@@ -1,0 +1,193 @@
+import { MACHINE_TABLE } from './machine-table.ts';
+import type { Drive, Firmware, MachineSpec, Nic, Smbios } from './machine-spec.ts';
+
+// PCI slots are fixed, so that a guest's device paths stay the same whatever is added. The first network interface
+// has the lowest slot: cloud-init tries interfaces in PCI order and each wrong one costs it minutes.
+const NIC_SLOT = 0x02;
+const DRIVE_SLOT = 0x08;
+const RNG_SLOT = 0x1a;
+const BALLOON_SLOT = 0x1b;
+const PANIC_SLOT = 0x1c;
+
+/**
+ * QEMU's arguments for a machine, without the program itself. Pure: the same spec gives the same line.
+ * Devices and disks are JSON, so no value can start another option; nothing secret may be in a spec, because
+ * every local user can read a process's arguments.
+ */
+export function commandLine(spec: MachineSpec): readonly string[] {
+  const traits = MACHINE_TABLE[spec.architecture];
+  return [
+    ['-name', `guest=${escape(spec.name)},debug-threads=on`],
+    ['-no-user-config'],
+    ['-nodefaults'],
+    ['-display', 'none'],
+    ['-vga', 'none'],
+    ['-machine', `${traits.machine},memory-backend=ram0${pflashes(spec.firmware)}`],
+    ...accelerator(spec),
+    ['-smp', `${spec.cpus},sockets=1,cores=${spec.cpus},threads=1`],
+    ['-m', `${spec.memoryMiB}M`],
+    [
+      '-object',
+      JSON.stringify({ 'qom-type': 'memory-backend-ram', id: 'ram0', size: spec.memoryMiB * 2 ** 20 }),
+    ],
+    ...firmware(spec.firmware),
+    ['-uuid', spec.uuid],
+    ...smbios(spec.smbios),
+    ...spec.nics.flatMap(nic),
+    ...spec.drives.flatMap(drive),
+    ['-object', JSON.stringify({ 'qom-type': 'rng-random', id: 'rng0', filename: '/dev/urandom' })],
+    device({ driver: 'virtio-rng-pci', rng: 'rng0', addr: slot(RNG_SLOT) }),
+    device({
+      driver: 'virtio-balloon-pci',
+      'deflate-on-oom': true,
+      'free-page-reporting': true,
+      addr: slot(BALLOON_SLOT),
+    }),
+    device({ driver: 'pvpanic-pci', addr: slot(PANIC_SLOT) }),
+    // A panicked guest stays, paused, for a look at its console; a reboot resets it.
+    ['-action', 'panic=pause'],
+    ...(traits.pc ? pcOnly(spec) : [['-rtc', 'base=utc']]),
+    ['-boot', 'strict=on,menu=off'],
+    ['-chardev', socket('console0', spec.sockets.serial, `,logfile=${escape(spec.consoleLog)},logappend=on`)],
+    ['-serial', 'chardev:console0'],
+    ['-qmp', `unix:${escape(spec.sockets.qmpAgent)},server=on,wait=off`],
+    ['-qmp', `unix:${escape(spec.sockets.qmpCli)},server=on,wait=off`],
+    // Paused until the launch has recorded its pid: a launch that dies before has run no guest code.
+    ['-S'],
+    ['-sandbox', 'on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny'],
+  ].flat();
+}
+
+/** A comma starts QEMU's next option unless it is doubled (QEMU manual, "-name" and "-smbios" examples). */
+export function escape(value: string): string {
+  return value.replaceAll(',', ',,');
+}
+
+function device(properties: Readonly<Record<string, unknown>>): readonly string[] {
+  return ['-device', JSON.stringify(properties)];
+}
+
+function blockdev(properties: Readonly<Record<string, unknown>>): readonly string[] {
+  return ['-blockdev', JSON.stringify(properties)];
+}
+
+function slot(number: number): string {
+  return `0x${number.toString(16).padStart(2, '0')}`;
+}
+
+function socket(id: string, path: string, more: string): string {
+  return `socket,id=${id},path=${escape(path)},server=on,wait=off${more}`;
+}
+
+function accelerator({ accelerator: accel, memoryMiB }: MachineSpec): readonly (readonly string[])[] {
+  if (accel === 'kvm')
+    return [
+      ['-accel', 'kvm'],
+      ['-cpu', 'host'],
+    ];
+  // `max`, because qemu64 lacks what distributions since 2022 need (x86-64-v2). The translation cache counts
+  // against the host's memory, hence smaller for small guests. Threads: QEMU knows when they are safe.
+  const cacheMiB = memoryMiB >= 1024 ? 512 : 256;
+  return [
+    ['-accel', `tcg,tb-size=${cacheMiB}`],
+    ['-cpu', 'max'],
+  ];
+}
+
+function pflashes(fw: Firmware): string {
+  return fw.kind === 'uefi' ? ',pflash0=code0,pflash1=vars0' : '';
+}
+
+function firmware(fw: Firmware): readonly (readonly string[])[] {
+  if (fw.kind === 'bios') return [];
+  return [
+    blockdev({ driver: 'file', 'node-name': 'codefile0', filename: fw.code, 'read-only': true }),
+    blockdev({ driver: 'raw', 'node-name': 'code0', file: 'codefile0', 'read-only': true }),
+    blockdev({ driver: 'file', 'node-name': 'varsfile0', filename: fw.variables }),
+    blockdev({ driver: 'raw', 'node-name': 'vars0', file: 'varsfile0' }),
+  ];
+}
+
+/**
+ * EC2's identity. Empty values are written out: without them QEMU's own machine names shine through.
+ * The serial repeats the UUID because old releases of cloud-init compare the two.
+ */
+function smbios({
+  vendor,
+  product,
+  serial,
+  boardAsset,
+  chassisAsset,
+}: Smbios): readonly (readonly string[])[] {
+  const maker = `manufacturer=${escape(vendor)}`;
+  return [
+    ['-smbios', `type=0,vendor=${escape(vendor)},version=1.0,date=10/16/2017`],
+    ['-smbios', `type=1,${maker},product=${escape(product)},version=,serial=${serial},uuid=${serial}`],
+    ['-smbios', `type=2,${maker},product=,version=,asset=${escape(boardAsset)}`],
+    ['-smbios', `type=3,${maker},version=,asset=${escape(chassisAsset)}`],
+  ];
+}
+
+function nic({ tap, mac, mtu }: Nic, index: number): readonly (readonly string[])[] {
+  const id = `net${index}`;
+  return [
+    ['-netdev', JSON.stringify({ type: 'tap', id, ifname: tap, script: 'no', downscript: 'no' })],
+    // No option ROM: nothing boots from the network, and it is one thing less to run.
+    device({
+      driver: 'virtio-net-pci',
+      netdev: id,
+      mac,
+      host_mtu: mtu,
+      romfile: '',
+      addr: slot(NIC_SLOT + index),
+    }),
+  ];
+}
+
+/**
+ * A disk with every layer named and its format stated: QEMU never guesses what a guest may have written.
+ * `locking` makes a second writer of the same file fail.
+ */
+function drive(
+  { disk, format, backing, readOnly, serial, bootIndex }: Drive,
+  index: number,
+): readonly (readonly string[])[] {
+  const node = `drive${index}`;
+  const file = { driver: 'file', aio: 'threads', discard: 'unmap', locking: 'on' };
+  const base = `${node}base`;
+  const layers =
+    backing === undefined
+      ? []
+      : [
+          blockdev({ ...file, 'node-name': `${base}file`, filename: backing, 'read-only': true }),
+          blockdev({ driver: 'qcow2', 'node-name': base, file: `${base}file`, 'read-only': true }),
+        ];
+  return [
+    ...layers,
+    blockdev({ ...file, 'node-name': `${node}file`, filename: disk, 'read-only': readOnly }),
+    blockdev({
+      driver: format,
+      'node-name': node,
+      file: `${node}file`,
+      'read-only': readOnly,
+      ...(backing === undefined ? {} : { backing: base }),
+      ...(readOnly ? {} : { discard: 'unmap', 'detect-zeroes': 'unmap' }),
+    }),
+    device({
+      driver: 'virtio-blk-pci',
+      drive: node,
+      serial,
+      addr: slot(DRIVE_SLOT + index),
+      ...(bootIndex === undefined ? {} : { bootindex: bootIndex }),
+    }),
+  ];
+}
+
+function pcOnly({ generationId }: MachineSpec): readonly (readonly string[])[] {
+  return [
+    device({ driver: 'vmgenid', guid: generationId }),
+    ['-global', 'ICH9-LPC.disable_s3=1'],
+    ['-global', 'kvm-pit.lost_tick_policy=discard'],
+    ['-rtc', 'base=utc,driftfix=slew'],
+  ];
+}

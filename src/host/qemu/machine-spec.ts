@@ -1,0 +1,60 @@
+import type { Architecture } from '../../core/architecture.ts';
+
+/** Everything that decides a machine's command line. All paths are absolute; sizes are MiB. */
+export interface MachineSpec {
+  /** Shown in the process list. */
+  readonly name: string;
+  readonly uuid: string;
+  readonly architecture: Architecture;
+  readonly accelerator: Accelerator;
+  readonly firmware: Firmware;
+  readonly cpus: number;
+  readonly memoryMiB: number;
+  readonly smbios: Smbios;
+  readonly drives: readonly Drive[];
+  readonly nics: readonly Nic[];
+  readonly sockets: MachineSockets;
+  /** Receives everything the guest prints; exists before the machine starts. */
+  readonly consoleLog: string;
+  /** New for each start, so that a guest restored from saved state would reseed its random generator. */
+  readonly generationId: string;
+}
+
+export type Accelerator = 'kvm' | 'tcg';
+
+export type Firmware =
+  | { readonly kind: 'bios' }
+  /** A pflash pair: `code` is shared and read-only, `variables` is this machine's own copy. */
+  | { readonly kind: 'uefi'; readonly code: string; readonly variables: string };
+
+/** What the guest finds under /sys/class/dmi/id. */
+export interface Smbios {
+  readonly vendor: string;
+  readonly product: string;
+  readonly serial: string;
+  readonly boardAsset: string;
+  readonly chassisAsset: string;
+}
+
+export interface Drive {
+  readonly disk: string;
+  readonly format: 'qcow2' | 'raw';
+  /** The qcow2 file that `disk` stands on. */
+  readonly backing?: string;
+  readonly readOnly: boolean;
+  /** At most 20 characters reach the guest. */
+  readonly serial: string;
+  readonly bootIndex?: number;
+}
+
+export interface Nic {
+  readonly tap: string;
+  readonly mac: string;
+  readonly mtu: number;
+}
+
+export interface MachineSockets {
+  readonly qmpAgent: string;
+  readonly qmpCli: string;
+  readonly serial: string;
+}

@@ -1,0 +1,214 @@
+import { closeSync, openSync, readFileSync } from 'node:fs';
+import { HostError } from '../../core/errors.ts';
+import { startDetached } from '../command.ts';
+import {
+  identify,
+  isRunning,
+  recordIdentity,
+  recordedIdentity,
+  signalProcess,
+  type ProcessIdentity,
+} from '../process/identity.ts';
+import { isLocked, type HeldLock } from '../process/lock.ts';
+import { waitUntil } from '../wait-until.ts';
+import { commandLine } from './command-line.ts';
+import type { MachineSpec } from './machine-spec.ts';
+import { MACHINE_TABLE } from './machine-table.ts';
+import { QmpConnection } from './qmp.ts';
+
+/** Where a machine's runtime facts are: the lock its QEMU holds, its process identity, its sockets. */
+export interface MachinePaths {
+  readonly runLock: string;
+  readonly machine: string;
+  readonly qmpCli: string;
+  readonly qemuLog: string;
+}
+
+export interface Confinement {
+  /** Network namespace to run in. */
+  readonly namespacePath: string;
+  /** User to run as, with a group of the same number; undefined runs as the caller (rootless). */
+  readonly uid?: number;
+  /** Further groups, like the one of /dev/kvm. */
+  readonly groups?: readonly number[];
+}
+
+/** QEMU needs some hundred milliseconds to greet; a loaded host more. */
+const GREETING_TIMEOUT = 30_000;
+
+/**
+ * Starts QEMU paused, in its namespace, as its user, holding `lock`, and resolves when it greets on QMP.
+ * Each link of the chain execs the next, so the pid is QEMU's own. Throws `QemuNeverStarted` with what it said.
+ */
+export async function launchMachine(
+  spec: MachineSpec,
+  paths: MachinePaths,
+  { lock, confinement }: { readonly lock: HeldLock; readonly confinement: Confinement },
+): Promise<ProcessIdentity> {
+  const { uid, namespacePath, groups = [] } = confinement;
+  const drop =
+    uid === undefined
+      ? []
+      : [
+          'setpriv',
+          `--reuid=${uid}`,
+          `--regid=${uid}`,
+          ...(groups.length > 0 ? [`--groups=${groups.join(',')}`] : ['--clear-groups']),
+          '--no-new-privs',
+          '--inh-caps=-all',
+        ];
+  const output = openSync(paths.qemuLog, 'w', 0o600);
+  let pid: number;
+  try {
+    const [program = '', ...args] = [
+      'nsenter',
+      `--net=${namespacePath}`,
+      ...drop,
+      MACHINE_TABLE[spec.architecture].binary,
+      ...commandLine(spec),
+    ];
+    pid = await startDetached(program, args, { output, inherit: [lock.descriptor] });
+  } finally {
+    closeSync(output);
+  }
+  const identity = identify(pid);
+  if (identity === undefined) throw neverStarted(paths);
+  try {
+    recordIdentity(paths.machine, identity);
+    const qmp = await QmpConnection.open(paths.qmpCli, {
+      timeoutMs: GREETING_TIMEOUT,
+      alive: () => isRunning(identity),
+    });
+    qmp.close();
+  } catch (cause) {
+    signalProcess(identity, 'SIGKILL');
+    throw cause instanceof HostError && cause.code === 'MachineDied' ? neverStarted(paths) : cause;
+  }
+  return identity;
+}
+
+function neverStarted(paths: MachinePaths): HostError {
+  const said = readFileSync(paths.qemuLog, 'utf8').trim().split('\n').filter(Boolean);
+  return new HostError('QemuNeverStarted', `QEMU ended at once${said.length > 0 ? `: ${said.at(-1)}` : ''}`, {
+    details: said.slice(-5, -1),
+    hint: 'bonami doctor',
+  });
+}
+
+/**
+ * Whether the machine lives. A recorded process that still runs is proof (pid, start time and boot name one
+ * process); otherwise the lock that QEMU inherited decides, because a launch may have died before it recorded.
+ */
+export function isMachineAlive(paths: Pick<MachinePaths, 'machine' | 'runLock'>): boolean {
+  const identity = recordedIdentity(paths.machine);
+  return (identity !== undefined && isRunning(identity)) || isLocked(paths.runLock);
+}
+
+/** Opens the CLI's QMP socket for one conversation. */
+export async function withQmp<T>(paths: MachinePaths, talk: (qmp: QmpConnection) => Promise<T>): Promise<T> {
+  const qmp = await QmpConnection.open(paths.qmpCli, {
+    timeoutMs: 10_000,
+    alive: () => isMachineAlive(paths),
+  });
+  try {
+    return await talk(qmp);
+  } finally {
+    qmp.close();
+  }
+}
+
+export async function continueMachine(paths: MachinePaths): Promise<void> {
+  await withQmp(paths, (qmp) => qmp.execute('cont', undefined, 30_000));
+}
+
+/** QEMU's run state (QMP `query-status`): running, paused, guest-panicked, io-error, … */
+export async function machineStatus(paths: MachinePaths): Promise<string> {
+  return withQmp(paths, async (qmp) => ((await qmp.execute('query-status')) as { status: string }).status);
+}
+
+export interface PowerDownOptions {
+  /** How long the guest may take to obey its ACPI power button. */
+  readonly graceMs: number;
+  readonly signal?: AbortSignal;
+  /** Called when the guest has not obeyed in time and is about to be cut off. */
+  readonly onImpatience?: () => void;
+}
+
+/** Presses the power button and waits; a guest that does not obey is switched off. Resolves when QEMU is gone. */
+export async function powerDown(
+  paths: MachinePaths,
+  { graceMs, signal, onImpatience }: PowerDownOptions,
+): Promise<void> {
+  try {
+    // A paused machine (panic, full disk) cannot hear its power button.
+    const listening = await withQmp(paths, async (qmp) => {
+      const { status } = (await qmp.execute('query-status')) as { status: string };
+      if (status === 'running') await qmp.execute('system_powerdown');
+      return status === 'running';
+    });
+    if (listening && (await gone(paths, graceMs, signal))) return;
+    if (listening) onImpatience?.();
+  } catch (error) {
+    if (signal?.aborted === true) throw error;
+  }
+  await switchOff(paths);
+}
+
+/**
+ * Reboots the guest within its process: power button, then reset once it has shut down or its time is over.
+ * A paused guest (panic, full disk) is reset at once.
+ */
+export async function pressPowerAndReset(paths: MachinePaths, { graceMs, signal, onImpatience }: PowerDownOptions): Promise<void> {
+  await withQmp(paths, async (qmp) => {
+    const { status } = (await qmp.execute('query-status')) as { status: string };
+    if (status === 'running') {
+      let isDown = false;
+      qmp.onEvent(({ event }) => {
+        if (event === 'SHUTDOWN') isDown = true;
+      });
+      // For as long as we wait, a guest that powers off is kept, paused, instead of ending its machine.
+      await qmp.execute('set-action', { shutdown: 'pause' });
+      try {
+        await qmp.execute('system_powerdown');
+        const obeyed = await waitUntil(() => (isDown ? true : undefined), { timeoutMs: graceMs, signal });
+        if (obeyed === undefined) onImpatience?.();
+      } finally {
+        await qmp.execute('set-action', { shutdown: 'poweroff' });
+      }
+    }
+    await qmp.execute('system_reset');
+    await qmp.execute('cont', undefined, 30_000);
+  });
+}
+
+/** Ends QEMU: `quit` lets it flush its disks, SIGKILL is for one that does not answer. Absent is success. */
+export async function switchOff(paths: MachinePaths): Promise<void> {
+  if (!isMachineAlive(paths)) return;
+  await withQmp(paths, (qmp) => qmp.execute('quit')).catch(() => undefined);
+  if (await gone(paths, 5_000)) return;
+  await kill(paths);
+}
+
+/** SIGKILL, for a machine whose disks do not matter any more. Absent is success. */
+export async function kill(paths: MachinePaths): Promise<void> {
+  const identity = recordedIdentity(paths.machine);
+  if (identity) signalProcess(identity, 'SIGKILL');
+  if (!(await gone(paths, 10_000)))
+    throw new HostError(
+      'MachineWontEnd',
+      `process ${identity?.pid ?? 'unknown'} still holds '${paths.runLock}'`,
+      {
+        hint: 'bonami doctor',
+      },
+    );
+}
+
+async function gone(paths: MachinePaths, timeoutMs: number, signal?: AbortSignal): Promise<boolean> {
+  const answer = await waitUntil(() => (isMachineAlive(paths) ? undefined : true), {
+    timeoutMs,
+    signal,
+    pauseMs: 5,
+    maxPauseMs: 200,
+  });
+  return answer === true;
+}

@@ -1,0 +1,70 @@
+// The house has four floors and arrows only downward. This reads every import of src/ and prints the mend.
+import { readdirSync, readFileSync } from 'node:fs';
+import { dirname, join, relative } from 'node:path';
+import { expect, test } from 'vitest';
+
+const SRC = join(import.meta.dirname, '../../src');
+
+/** Which rooms each floor may import, beside itself. main.ts, agent.ts and compose.ts put everything together. */
+const ALLOWED: Readonly<Record<string, readonly string[]>> = {
+  core: [],
+  host: ['core'],
+  store: ['core'],
+  ec2: ['core', 'host', 'store'],
+  imds: ['core', 'ec2'],
+  cli: ['core', 'ec2'],
+};
+
+const files = (readdirSync(SRC, { recursive: true, encoding: 'utf8' }) as string[]).filter((path) => path.endsWith('.ts'));
+
+function imports(path: string): readonly string[] {
+  const text = readFileSync(join(SRC, path), 'utf8');
+  return [...text.matchAll(/(?:from|import)\s*\(?\s*'([^']+)'/g)].map(([, target]) => target ?? '');
+}
+
+function floor(path: string): string {
+  return path.includes('/') ? (path.split('/')[0] ?? '') : '';
+}
+
+test('there is something to judge', () => {
+  expect(files.length).toBeGreaterThan(50);
+  expect(files.flatMap(imports).length).toBeGreaterThan(200);
+});
+
+test('arrows point downward only', () => {
+  const wrong = files.flatMap((path) =>
+    imports(path)
+      .filter((target) => target.startsWith('.'))
+      .map((target) => relative(SRC, join(SRC, dirname(path), target)))
+      .filter((target) => {
+        const from = floor(path);
+        const to = floor(target);
+        return from !== '' && from !== to && ALLOWED[from]?.includes(to) !== true;
+      })
+      .map((target) => `src/${path} imports src/${target}: ${floor(path)}/ may import ${ALLOWED[floor(path)]?.join(', ') || 'nothing'}; move the code, or pass it in from a composition root`),
+  );
+  expect(wrong).toEqual([]);
+});
+
+test('only host/command.ts starts processes', () => {
+  const wrong = files.filter((path) => path !== 'host/command.ts' && imports(path).some((target) => target === 'execa' || target === 'node:child_process'));
+  // Types of a child process may be named elsewhere; starting one may not.
+  expect(wrong.filter((path) => !/import type \{[^}]*\} from 'node:child_process'/.test(readFileSync(join(SRC, path), 'utf8')))).toEqual([]);
+});
+
+test('only store/ speaks SQL, only cli/ prints or sets the exit code, nobody exits', () => {
+  const offenders = (pattern: RegExp, except: (path: string) => boolean): readonly string[] =>
+    files.filter((path) => !except(path) && pattern.test(readFileSync(join(SRC, path), 'utf8')));
+  expect(offenders(/\b(?:SELECT .* FROM|INSERT INTO|DELETE FROM|UPDATE \w+ SET)\b/, (path) => path.startsWith('store/'))).toEqual([]);
+  expect(offenders(/process\.(?:stdout|stderr)\.write|console\.log/, (path) => path.startsWith('cli/'))).toEqual([]);
+  expect(offenders(/process\.exitCode/, (path) => path.startsWith('cli/') || path === 'main.ts' || path === 'agent.ts')).toEqual([]);
+  expect(offenders(/process\.exit\(/, () => false)).toEqual([]);
+});
+
+test('disks are never opened by guessing, and no shell ever runs', () => {
+  const all = files.map((path) => ({ path, text: readFileSync(join(SRC, path), 'utf8') }));
+  const using = (pattern: RegExp): readonly string[] => all.filter(({ text }) => pattern.test(text)).map(({ path }) => path);
+  expect(using(/shell: true/)).toEqual([]);
+  expect(using(/'-drive'|'-hda'|human-monitor-command/)).toEqual([]);
+  expect(using(/'qemu-img'/).filter((path) => path !== 'host/disk/qemu-img.ts' && path !== 'host/command.ts' && !path.startsWith('host/preflight'))).toEqual([]);
+});
