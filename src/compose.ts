@@ -5,9 +5,17 @@ import { openDatabase } from './store/database.ts';
 import { layoutOf, locate, prepareHome } from './store/layout.ts';
 
 /** Opens this user's home and makes the context that every action works with. */
-export function openContext({ signal, report }: { readonly signal: AbortSignal; readonly report: Report }): Ec2Context {
+export function openContext({
+  signal,
+  report,
+}: {
+  readonly signal: AbortSignal;
+  readonly report: Report;
+}): Ec2Context {
   if (process.getuid?.() !== 0)
-    throw new HostError('NotRoot', 'bonami needs root for its namespaces, bridges and taps', { hint: `sudo bonami ${process.argv.slice(2).join(' ')}` });
+    throw new HostError('NotRoot', 'bonami needs root for its namespaces, bridges and taps', {
+      hint: `sudo bonami ${process.argv.slice(2).join(' ')}`,
+    });
   const layout = layoutOf(locate());
   prepareHome(layout);
   const root = packageRoot();

@@ -11,4 +11,8 @@ process.umask(0o077);
 
 const { version } = JSON.parse(readFileSync(`${packageRoot()}/package.json`, 'utf8')) as { version: string };
 
-process.exitCode = await runCli(process.argv.slice(2), { version, open: openContext, onHostCommand: onCommand });
+process.exitCode = await runCli(process.argv.slice(2), {
+  version,
+  open: openContext,
+  onHostCommand: onCommand,
+});

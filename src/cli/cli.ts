@@ -70,7 +70,9 @@ function parser(argv: readonly string[], tools: CommandTools, version: string): 
     .fail((message, error) => {
       // yargs reports its own complaints as a message, and what a handler threw as the error.
       if (error instanceof BonamiError || (error !== undefined && !message)) throw error;
-      throw new UsageError(message || 'wrong usage', { hint: `bonami ${argv[0]?.startsWith('-') === false ? `${argv[0]} ` : ''}--help` });
+      throw new UsageError(message || 'wrong usage', {
+        hint: `bonami ${argv[0]?.startsWith('-') === false ? `${argv[0]} ` : ''}--help`,
+      });
     });
   for (const command of COMMANDS) command.register(root, tools);
   return root;
@@ -83,7 +85,11 @@ function codeOf(error: unknown, signal: AbortSignal): number {
 
 /** Whatever failed on the way out, the reason is the person's Ctrl-C; only what it left is worth saying. */
 function interrupted(error: unknown): Interrupted {
-  return error instanceof Interrupted ? error : new Interrupted('interrupted; what was begun has been undone or is finished by the next command', { hint: 'bonami ls -a' });
+  return error instanceof Interrupted
+    ? error
+    : new Interrupted('interrupted; what was begun has been undone or is finished by the next command', {
+        hint: 'bonami ls -a',
+      });
 }
 
 /** The first Ctrl-C asks for a clean way out; the second one leaves at once, and the next command tidies up. */

@@ -22,7 +22,10 @@ export interface CommandDeclaration<O extends Readonly<Record<string, Options>>>
   readonly examples?: readonly (readonly [command: string, description: string])[];
   /** Further help, below the options. */
   readonly epilogue?: string;
-  readonly handler: (args: ArgumentsCamelCase<InferredOptionTypes<O>> & Readonly<Record<string, unknown>>, tools: CommandTools) => Promise<void> | void;
+  readonly handler: (
+    args: ArgumentsCamelCase<InferredOptionTypes<O>> & Readonly<Record<string, unknown>>,
+    tools: CommandTools,
+  ) => Promise<void> | void;
 }
 
 export interface Command {
@@ -30,8 +33,18 @@ export interface Command {
 }
 
 /** A command as a declaration: words, options and examples in one place, the work in `handler`. */
-export function defineCommand<const O extends Readonly<Record<string, Options>>>(declaration: CommandDeclaration<O>): Command {
-  const { command, aliases = [], describe, options = {} as O, positionals = {}, examples = [], epilogue } = declaration;
+export function defineCommand<const O extends Readonly<Record<string, Options>>>(
+  declaration: CommandDeclaration<O>,
+): Command {
+  const {
+    command,
+    aliases = [],
+    describe,
+    options = {} as O,
+    positionals = {},
+    examples = [],
+    epilogue,
+  } = declaration;
   return {
     register: (parser, tools) =>
       parser.command({
@@ -39,8 +52,11 @@ export function defineCommand<const O extends Readonly<Record<string, Options>>>
         aliases,
         describe,
         builder: (sub) => {
-          sub.options(options).example(examples.map(([line, meaning]) => [`$0 ${line}`, meaning] as [string, string]));
-          for (const [name, positional] of Object.entries(positionals)) sub.positional(name, positional as Parameters<typeof sub.positional>[1]);
+          sub
+            .options(options)
+            .example(examples.map(([line, meaning]) => [`$0 ${line}`, meaning] as [string, string]));
+          for (const [name, positional] of Object.entries(positionals))
+            sub.positional(name, positional as Parameters<typeof sub.positional>[1]);
           return epilogue === undefined ? sub : sub.epilogue(epilogue);
         },
         handler: async (args) => declaration.handler(args as never, tools),

@@ -29,6 +29,8 @@ export function readUserData(path: string): Buffer {
   try {
     return readFileSync(path === '-' ? 0 : path);
   } catch (cause) {
-    throw new UsageError(`the user data '${path}' cannot be read: ${messageOf(cause)}`, { hint: 'give a file, or - for standard input' });
+    throw new UsageError(`the user data '${path}' cannot be read: ${messageOf(cause)}`, {
+      hint: 'give a file, or - for standard input',
+    });
   }
 }

@@ -49,17 +49,26 @@ export class Output implements Report {
 
   /** Columns as wide as their widest cell; headings in bold on a terminal. */
   table(headings: readonly string[], rows: readonly (readonly string[])[]): void {
-    const widths = headings.map((heading, column) => Math.max(heading.length, ...rows.map((row) => (row[column] ?? '').length)));
-    const format = (cells: readonly string[]): string => cells.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join('  ').trimEnd();
+    const widths = headings.map((heading, column) =>
+      Math.max(heading.length, ...rows.map((row) => (row[column] ?? '').length)),
+    );
+    const format = (cells: readonly string[]): string =>
+      cells
+        .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+        .join('  ')
+        .trimEnd();
     this.line(this.#paint(this.#options.stdout, 'bold', format(headings)));
     for (const row of rows) this.line(format(row));
   }
 
   /** `name: value` lines, the names aligned; undefined values are left out. */
   facts(pairs: readonly (readonly [name: string, value: string | undefined])[]): void {
-    const known = pairs.filter((pair): pair is readonly [string, string] => pair[1] !== undefined && pair[1] !== '');
+    const known = pairs.filter(
+      (pair): pair is readonly [string, string] => pair[1] !== undefined && pair[1] !== '',
+    );
     const width = Math.max(...known.map(([name]) => name.length));
-    for (const [name, value] of known) this.line(`${this.#paint(this.#options.stdout, 'bold', name.padEnd(width))}  ${value}`);
+    for (const [name, value] of known)
+      this.line(`${this.#paint(this.#options.stdout, 'bold', name.padEnd(width))}  ${value}`);
   }
 
   info(message: string): void {
@@ -95,10 +104,16 @@ export class Output implements Report {
     const code = known && error.code !== 'Usage' ? `${error.code}: ` : '';
     stderr.write(`${this.#paint(stderr, 'red', 'error:')} ${code}${messageOf(error)}\n`);
     if (known) for (const line of error.details) stderr.write(`  ${line}\n`);
-    for (let cause = error instanceof Error ? error.cause : undefined; cause instanceof Error; cause = cause.cause)
+    for (
+      let cause = error instanceof Error ? error.cause : undefined;
+      cause instanceof Error;
+      cause = cause.cause
+    )
       if (!messageOf(error).includes(cause.message)) stderr.write(`  because: ${cause.message}\n`);
-    if (known && error.hint !== undefined) stderr.write(`  ${this.#paint(stderr, 'cyan', 'try:')} ${error.hint}\n`);
-    if (!known && error instanceof Error && process.env['BONAMI_LOG'] !== undefined) stderr.write(`${error.stack ?? ''}\n`);
+    if (known && error.hint !== undefined)
+      stderr.write(`  ${this.#paint(stderr, 'cyan', 'try:')} ${error.hint}\n`);
+    if (!known && error instanceof Error && process.env['BONAMI_LOG'] !== undefined)
+      stderr.write(`${error.stack ?? ''}\n`);
   }
 
   /** Ends a redrawn line, so that whatever comes next starts on its own. */

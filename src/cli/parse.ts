@@ -14,10 +14,17 @@ export function parseTags(words: readonly string[]): Tag[] {
 export function parseBlockDevice(word: string): BlockDeviceMapping {
   const [, device, spec] = /^([^=]+)=(.+)$/.exec(word) ?? [];
   if (device === undefined || spec === undefined)
-    throw new UsageError(`'${word}' is not a block device`, { hint: '-b /dev/sdf=20, -b /dev/sdf=20,keep or -b /dev/sdf=none' });
+    throw new UsageError(`'${word}' is not a block device`, {
+      hint: '-b /dev/sdf=20, -b /dev/sdf=20,keep or -b /dev/sdf=none',
+    });
   if (spec === 'none') return { DeviceName: device, NoDevice: '' };
   const [size = '', ...flags] = spec.split(',');
   if (!/^\d+$/.test(size) || flags.some((flag) => flag !== 'keep'))
-    throw new UsageError(`'${spec}' does not describe a volume`, { hint: 'GiB, then ,keep to keep it after termination: 20 or 20,keep' });
-  return { DeviceName: device, Ebs: { VolumeSize: Number(size), DeleteOnTermination: !flags.includes('keep') } };
+    throw new UsageError(`'${spec}' does not describe a volume`, {
+      hint: 'GiB, then ,keep to keep it after termination: 20 or 20,keep',
+    });
+  return {
+    DeviceName: device,
+    Ebs: { VolumeSize: Number(size), DeleteOnTermination: !flags.includes('keep') },
+  };
 }

@@ -7,6 +7,7 @@ export function failpoint(name: Failpoint): void {
 }
 
 export const FAILPOINTS = {
+  import: ['import:planned', 'import:arrived', 'import:converted', 'import:published', 'import:recorded'],
   launch: [
     'launch:planned',
     'launch:folders',

@@ -10,14 +10,20 @@ export type FilterTable<R> = Readonly<Record<string, (record: R, key: string) =>
  * EC2's filters as tests: a record passes when every test does. Values of one filter are alternatives; `*` and `?`
  * are wildcards (AWS: Filter). Throws `InvalidParameterValue` for a name that the table does not have.
  */
-export function filterTests<R>(filters: readonly Filter[], table: FilterTable<R>): readonly ((record: R) => boolean)[] {
+export function filterTests<R>(
+  filters: readonly Filter[],
+  table: FilterTable<R>,
+): readonly ((record: R) => boolean)[] {
   return filters.map(({ Name = '', Values = [] }) => {
     const read = table[Name] ?? (Name.startsWith('tag:') ? table['tag:*'] : undefined);
     if (read === undefined || Name === 'tag:*')
-      throw new Ec2Error('InvalidParameterValue', `The filter '${Name}' is invalid`, { hint: `one of ${Object.keys(table).join(', ')}` });
+      throw new Ec2Error('InvalidParameterValue', `The filter '${Name}' is invalid`, {
+        hint: `one of ${Object.keys(table).join(', ')}`,
+      });
     const patterns = Values.map(wildcard);
     const key = Name.slice(Name.indexOf(':') + 1);
-    return (record) => [read(record, key)].flat().some((value) => patterns.some((pattern) => pattern.test(value)));
+    return (record) =>
+      [read(record, key)].flat().some((value) => patterns.some((pattern) => pattern.test(value)));
   });
 }
 

@@ -10,7 +10,12 @@ export const console_ = defineCommand({
     const { resolveInstance } = await import('../../ec2/instances/resolve-instance.ts');
     const { attachConsole } = await import('../../ec2/instances/connect.ts');
     out.info('serial console; Ctrl-] leaves it');
-    const end = await attachConsole(ctx, resolveInstance(ctx.db, String(args['id'])), { input: process.stdin, output: process.stdout });
-    out.info(`\n${end === 'detached' ? 'left the console; the instance keeps running' : 'the machine ended'}`);
+    const end = await attachConsole(ctx, resolveInstance(ctx.db, String(args['id'])), {
+      input: process.stdin,
+      output: process.stdout,
+    });
+    out.info(
+      `\n${end === 'detached' ? 'left the console; the instance keeps running' : 'the machine ended'}`,
+    );
   },
 });

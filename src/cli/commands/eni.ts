@@ -4,7 +4,8 @@ const ls = defineCommand({
   command: 'ls',
   describe: 'network interfaces',
   handler: async (_args, { out, open }) => {
-    const { describeNetworkInterfaces } = await import('../../ec2/network-interfaces/describe-network-interfaces.ts');
+    const { describeNetworkInterfaces } =
+      await import('../../ec2/network-interfaces/describe-network-interfaces.ts');
     const response = await describeNetworkInterfaces(open(), {});
     out.result(response, () =>
       out.table(

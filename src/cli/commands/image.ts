@@ -30,7 +30,13 @@ const catalog = defineCommand({
     out.result(entries, () =>
       out.table(
         ['NAME', 'ARCH', 'BOOT', 'USER', 'DESCRIPTION'],
-        entries.map((each) => [each.name, each.architecture, each.bootMode, each.defaultUser, each.description]),
+        entries.map((each) => [
+          each.name,
+          each.architecture,
+          each.bootMode,
+          each.defaultUser,
+          each.description,
+        ]),
       ),
     );
   },
@@ -38,7 +44,8 @@ const catalog = defineCommand({
 
 const pull = defineCommand({
   command: 'pull [name]',
-  describe: 'get an image of the catalog: downloaded and verified, or built where that host cannot be reached',
+  describe:
+    'get an image of the catalog: downloaded and verified, or built where that host cannot be reached',
   positionals: { name: { type: 'string', default: 'debian-12', describe: 'a name of the catalog' } },
   examples: [['image pull debian-12', 'the default image']],
   handler: async (args, { out, open }) => {
@@ -70,7 +77,11 @@ const import_ = defineCommand({
     'boot-mode': { choices: BOOT_MODES, describe: 'firmware that it needs' },
     'root-device': { type: 'string', default: '/dev/sda1', describe: "EC2's label of its root device" },
     user: { type: 'string', default: 'root', describe: 'login of its default user' },
-    'first-boot': { choices: ['cloud-init', 'tiny', 'none'] as const, default: 'cloud-init' as const, describe: 'what configures it at its first boot' },
+    'first-boot': {
+      choices: ['cloud-init', 'tiny', 'none'] as const,
+      default: 'cloud-init' as const,
+      describe: 'what configures it at its first boot',
+    },
     format: { choices: ['qcow2', 'raw'] as const, describe: 'take it as this format' },
   },
   examples: [['image import fedora.qcow2 --user fedora', 'bring your own image']],
@@ -116,7 +127,15 @@ const rm = defineCommand({
   },
 });
 
-export const image = defineGroup('image', 'images: list, get, build, import, remove', [ls, catalog, pull, build, import_, show, rm]);
+export const image = defineGroup('image', 'images: list, get, build, import, remove', [
+  ls,
+  catalog,
+  pull,
+  build,
+  import_,
+  show,
+  rm,
+]);
 
 function print(out: Output, images: readonly Image[], ctx: Ec2Context): void {
   out.table(

@@ -11,7 +11,12 @@ const ls = defineCommand({
     out.result(response, () =>
       out.table(
         ['KEY PAIR', 'NAME', 'TYPE', 'FINGERPRINT'],
-        (response.KeyPairs ?? []).map((each) => [each.KeyPairId ?? '', each.KeyName ?? '', each.KeyType ?? '', each.KeyFingerprint ?? '']),
+        (response.KeyPairs ?? []).map((each) => [
+          each.KeyPairId ?? '',
+          each.KeyName ?? '',
+          each.KeyType ?? '',
+          each.KeyFingerprint ?? '',
+        ]),
       ),
     );
   },
@@ -23,7 +28,11 @@ const create = defineCommand({
   positionals: { name: { type: 'string', describe: 'a name for it' } },
   options: {
     type: { choices: ['ed25519', 'rsa'] as const, default: 'ed25519' as const, describe: 'kind of key' },
-    output: { alias: 'o', type: 'string', describe: 'write the private key to this new file (mode 0600) instead of standard output' },
+    output: {
+      alias: 'o',
+      type: 'string',
+      describe: 'write the private key to this new file (mode 0600) instead of standard output',
+    },
   },
   examples: [['key create work -o ~/.ssh/work', 'then: bonami run -k work']],
   handler: async (args, { out, open }) => {
@@ -36,9 +45,14 @@ const create = defineCommand({
       } catch (cause) {
         const { deleteKeyPair } = await import('../../ec2/key-pairs/delete-key-pair.ts');
         deleteKeyPair(ctx, { KeyName: String(args['name']) });
-        throw new UsageError(`cannot write the private key to '${args.output}': ${messageOf(cause)}`, { hint: 'name a file that does not exist yet', cause });
+        throw new UsageError(`cannot write the private key to '${args.output}': ${messageOf(cause)}`, {
+          hint: 'name a file that does not exist yet',
+          cause,
+        });
       }
-      out.result({ ...response, KeyMaterial: undefined }, () => out.line(`${response.KeyPairId}  private key in ${args.output}`));
+      out.result({ ...response, KeyMaterial: undefined }, () =>
+        out.line(`${response.KeyPairId}  private key in ${args.output}`),
+      );
       return;
     }
     out.result(response, () => out.raw(response.KeyMaterial ?? ''));
@@ -49,7 +63,10 @@ const create = defineCommand({
 const import_ = defineCommand({
   command: 'import <name> <file>',
   describe: 'use a public key that you have',
-  positionals: { name: { type: 'string', describe: 'a name for it' }, file: { type: 'string', describe: 'a public key file, - for standard input' } },
+  positionals: {
+    name: { type: 'string', describe: 'a name for it' },
+    file: { type: 'string', describe: 'a public key file, - for standard input' },
+  },
   examples: [['key import me ~/.ssh/id_ed25519.pub', 'then: bonami run -k me']],
   handler: async (args, { out, open }) => {
     const path = String(args['file']);
@@ -57,11 +74,15 @@ const import_ = defineCommand({
     try {
       text = readFileSync(path === '-' ? 0 : path);
     } catch (cause) {
-      throw new UsageError(`the public key '${path}' cannot be read: ${messageOf(cause)}`, { hint: 'bonami key import NAME FILE.pub' });
+      throw new UsageError(`the public key '${path}' cannot be read: ${messageOf(cause)}`, {
+        hint: 'bonami key import NAME FILE.pub',
+      });
     }
     const { importKeyPair } = await import('../../ec2/key-pairs/import-key-pair.ts');
     const response = importKeyPair(open(), { KeyName: String(args['name']), PublicKeyMaterial: text });
-    out.result(response, () => out.line(`${response.KeyPairId}  ${response.KeyName}  ${response.KeyFingerprint}`));
+    out.result(response, () =>
+      out.line(`${response.KeyPairId}  ${response.KeyName}  ${response.KeyFingerprint}`),
+    );
   },
 });
 

@@ -15,7 +15,10 @@ export const stop = defineCommand({
     const InstanceIds = await resolveIds(ctx.db, args['ids']);
     const { stopInstances } = await import('../../ec2/instances/stop-instances.ts');
     out.progress({ label: `stopping ${InstanceIds.join(', ')}` });
-    const response = await stopInstances(ctx, { InstanceIds, ...(args.force === true ? { Force: true } : {}) });
+    const response = await stopInstances(ctx, {
+      InstanceIds,
+      ...(args.force === true ? { Force: true } : {}),
+    });
     out.result(response, () => printChanges(out, response.StoppingInstances ?? []));
   },
 });
@@ -64,11 +67,15 @@ export const terminate = defineCommand({
   },
 });
 
-async function resolveIds(db: Parameters<typeof import('../../ec2/instances/resolve-instance.ts').resolveInstanceIds>[0], words: unknown): Promise<string[]> {
+async function resolveIds(
+  db: Parameters<typeof import('../../ec2/instances/resolve-instance.ts').resolveInstanceIds>[0],
+  words: unknown,
+): Promise<string[]> {
   const { resolveInstanceIds } = await import('../../ec2/instances/resolve-instance.ts');
   return [...new Set(resolveInstanceIds(db, words as string[]))];
 }
 
 function printChanges(out: Output, changes: readonly InstanceStateChange[]): void {
-  for (const { InstanceId, PreviousState, CurrentState } of changes) out.line(`${InstanceId}  ${PreviousState?.Name} -> ${CurrentState?.Name}`);
+  for (const { InstanceId, PreviousState, CurrentState } of changes)
+    out.line(`${InstanceId}  ${PreviousState?.Name} -> ${CurrentState?.Name}`);
 }

@@ -12,20 +12,47 @@ const options = {
   name: { alias: 'n', type: 'string', describe: 'Name tag, usable wherever an id is' },
   key: { alias: 'k', type: 'string', describe: 'key pair; without it the pair that bonami made for you' },
   'user-data': { alias: 'u', type: 'string', describe: 'file with user data, - for standard input' },
-  group: { alias: 'g', type: 'string', array: true, nargs: 1, describe: 'security group, by id or name; repeatable' },
+  group: {
+    alias: 'g',
+    type: 'string',
+    array: true,
+    nargs: 1,
+    describe: 'security group, by id or name; repeatable',
+  },
   subnet: { type: 'string', describe: 'subnet id' },
   disk: { type: 'number', describe: 'size of the root volume in GiB' },
-  'block-device': { alias: 'b', type: 'string', array: true, nargs: 1, describe: 'DEVICE=GiB[,keep] or DEVICE=none; repeatable' },
+  'block-device': {
+    alias: 'b',
+    type: 'string',
+    array: true,
+    nargs: 1,
+    describe: 'DEVICE=GiB[,keep] or DEVICE=none; repeatable',
+  },
   count: { alias: 'c', type: 'number', describe: 'how many', default: 1 },
   tag: { type: 'string', array: true, nargs: 1, describe: 'KEY=VALUE; repeatable' },
-  wait: { choices: ['none', 'running', 'ssh', 'cloud-init'] as const, describe: 'what to wait for', default: 'running' as const },
+  wait: {
+    choices: ['none', 'running', 'ssh', 'cloud-init'] as const,
+    describe: 'what to wait for',
+    default: 'running' as const,
+  },
   timeout: { type: 'number', describe: 'seconds to wait at most', default: 600 },
-  rm: { type: 'boolean', describe: 'terminate it when its guest powers off, or when you leave its console (--attach)' },
+  rm: {
+    type: 'boolean',
+    describe: 'terminate it when its guest powers off, or when you leave its console (--attach)',
+  },
   attach: { type: 'boolean', describe: 'attach to its serial console' },
-  datasource: { choices: ['ec2', 'nocloud'] as const, describe: 'how the guest gets its data', default: 'ec2' as const },
+  datasource: {
+    choices: ['ec2', 'nocloud'] as const,
+    describe: 'how the guest gets its data',
+    default: 'ec2' as const,
+  },
   cpus: { type: 'number', describe: "instead of the type's vCPUs" },
   memory: { type: 'number', describe: "MiB, instead of the type's memory" },
-  'metadata-tokens': { choices: ['optional', 'required'] as const, describe: 'required: IMDSv2 only', default: 'optional' as const },
+  'metadata-tokens': {
+    choices: ['optional', 'required'] as const,
+    describe: 'required: IMDSv2 only',
+    default: 'optional' as const,
+  },
   'dry-run': { type: 'boolean', describe: 'check everything, make nothing' },
 } as const;
 
@@ -59,7 +86,10 @@ export const run = defineCommand({
       MetadataOptions: { HttpTokens: args['metadata-tokens'] },
       ...(args.rm === true ? { InstanceInitiatedShutdownBehavior: 'terminate' } : {}),
       ...(args['dry-run'] === true ? { DryRun: true } : {}),
-      Bonami: { Datasource: args.datasource, ...(args.memory === undefined ? {} : { MemoryMiB: args.memory }) },
+      Bonami: {
+        Datasource: args.datasource,
+        ...(args.memory === undefined ? {} : { MemoryMiB: args.memory }),
+      },
     };
     await launchAndWait(ctx, tools, request, args);
   },
@@ -73,14 +103,22 @@ interface Aftermath {
   readonly 'dry-run': boolean | undefined;
 }
 
-async function launchAndWait(ctx: Ec2Context, tools: CommandTools, request: RunInstancesInput, args: Aftermath): Promise<void> {
+async function launchAndWait(
+  ctx: Ec2Context,
+  tools: CommandTools,
+  request: RunInstancesInput,
+  args: Aftermath,
+): Promise<void> {
   const { runInstances } = await import('../../ec2/instances/run-instances.ts');
   let reservation;
   try {
     reservation = await runInstances(ctx, request);
   } catch (error) {
-    if (!(args['dry-run'] === true && error instanceof Ec2Error && error.code === 'DryRunOperation')) throw error;
-    tools.out.result({ DryRun: true }, () => tools.out.line('the request is fine; nothing was made (--dry-run)'));
+    if (!(args['dry-run'] === true && error instanceof Ec2Error && error.code === 'DryRunOperation'))
+      throw error;
+    tools.out.result({ DryRun: true }, () =>
+      tools.out.line('the request is fine; nothing was made (--dry-run)'),
+    );
     return;
   }
   const ids = (reservation.Instances ?? []).flatMap(({ InstanceId }) => InstanceId ?? []);
@@ -89,17 +127,29 @@ async function launchAndWait(ctx: Ec2Context, tools: CommandTools, request: RunI
   const { describeInstances } = await import('../../ec2/instances/describe-instances.ts');
   const { Reservations = [] } = await describeInstances(ctx, { InstanceIds: ids });
   const instances = Reservations.flatMap(({ Instances = [] }) => Instances);
-  tools.out.result({ ...reservation, Instances: instances }, () => printInstances(tools.out, instances, ctx.now()));
+  tools.out.result({ ...reservation, Instances: instances }, () =>
+    printInstances(tools.out, instances, ctx.now()),
+  );
   const name = instances[0]?.Tags?.find(({ Key }) => Key === 'Name')?.Value ?? ids[0];
-  if (!tools.out.isJson) tools.out.info(`connect: bonami ssh ${name}   console: bonami console ${name}   end: bonami terminate ${name}`);
+  if (!tools.out.isJson)
+    tools.out.info(
+      `connect: bonami ssh ${name}   console: bonami console ${name}   end: bonami terminate ${name}`,
+    );
 }
 
 /** Waits for all of them; if Ctrl-C ends the wait, the instances go on and the message says so. */
-async function waitForAll(ctx: Ec2Context, ids: readonly string[], condition: 'running' | 'ssh' | 'cloud-init', timeoutMs: number): Promise<void> {
+async function waitForAll(
+  ctx: Ec2Context,
+  ids: readonly string[],
+  condition: 'running' | 'ssh' | 'cloud-init',
+  timeoutMs: number,
+): Promise<void> {
   const { waitForInstance } = await import('../../ec2/instances/readiness.ts');
   const { resolveInstance } = await import('../../ec2/instances/resolve-instance.ts');
   try {
-    const waits = ids.map((id) => waitForInstance(ctx, { instanceId: resolveInstance(ctx.db, id).instanceId, condition, timeoutMs }));
+    const waits = ids.map((id) =>
+      waitForInstance(ctx, { instanceId: resolveInstance(ctx.db, id).instanceId, condition, timeoutMs }),
+    );
     const failed = (await Promise.allSettled(waits)).find((result) => result.status === 'rejected');
     if (failed) throw failed.reason;
   } catch (error) {
@@ -110,12 +160,20 @@ async function waitForAll(ctx: Ec2Context, ids: readonly string[], condition: 'r
   }
 }
 
-async function attach(ctx: Ec2Context, tools: CommandTools, ids: readonly string[], remove: boolean): Promise<void> {
+async function attach(
+  ctx: Ec2Context,
+  tools: CommandTools,
+  ids: readonly string[],
+  remove: boolean,
+): Promise<void> {
   const { attachConsole } = await import('../../ec2/instances/connect.ts');
   const { resolveInstance } = await import('../../ec2/instances/resolve-instance.ts');
   const [id = ''] = ids;
   tools.out.info('serial console; Ctrl-] leaves it');
-  const end = await attachConsole(ctx, resolveInstance(ctx.db, id), { input: process.stdin, output: process.stdout });
+  const end = await attachConsole(ctx, resolveInstance(ctx.db, id), {
+    input: process.stdin,
+    output: process.stdout,
+  });
   tools.out.info(`\n${end === 'detached' ? 'left the console' : 'the machine ended'}`);
   if (!remove) return;
   const { terminateInstances } = await import('../../ec2/instances/terminate-instances.ts');
@@ -128,7 +186,10 @@ interface DiskWords {
   readonly image?: unknown;
 }
 
-async function blockDevices(ctx: Ec2Context, { disk, 'block-device': devices = [], image }: DiskWords): Promise<BlockDeviceMapping[]> {
+async function blockDevices(
+  ctx: Ec2Context,
+  { disk, 'block-device': devices = [], image }: DiskWords,
+): Promise<BlockDeviceMapping[]> {
   const mappings = devices.map(parseBlockDevice);
   if (disk === undefined) return mappings;
   const { resolveImage } = await import('../../ec2/images/resolve-image.ts');

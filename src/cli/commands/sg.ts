@@ -13,7 +13,12 @@ const ls = defineCommand({
     out.result(response, () =>
       out.table(
         ['GROUP', 'NAME', 'VPC', 'DESCRIPTION'],
-        (response.SecurityGroups ?? []).map((each) => [each.GroupId ?? '', each.GroupName ?? '', each.VpcId ?? '', each.Description ?? '']),
+        (response.SecurityGroups ?? []).map((each) => [
+          each.GroupId ?? '',
+          each.GroupName ?? '',
+          each.VpcId ?? '',
+          each.Description ?? '',
+        ]),
       ),
     );
   },
@@ -38,7 +43,10 @@ const create = defineCommand({
   handler: async (args, { out, open }) => {
     const { createSecurityGroup } = await import('../../ec2/security-groups/create-security-group.ts');
     const name = String(args['name']);
-    const response = await createSecurityGroup(open(), { GroupName: name, Description: args.description ?? name });
+    const response = await createSecurityGroup(open(), {
+      GroupName: name,
+      Description: args.description ?? name,
+    });
     out.result(response, () => out.line(`${response.GroupId}  ${name}`));
   },
 });
@@ -64,7 +72,8 @@ const authorize = defineCommand({
     const group = await find(ctx, String(args['group']));
     const request = { GroupId: group.GroupId, IpPermissions: [await permission(ctx, args)] };
     const module = await import('../../ec2/security-groups/authorize-security-group-ingress.ts');
-    const authorizeRule = args.egress === true ? module.authorizeSecurityGroupEgress : module.authorizeSecurityGroupIngress;
+    const authorizeRule =
+      args.egress === true ? module.authorizeSecurityGroupEgress : module.authorizeSecurityGroupIngress;
     out.result(await authorizeRule(ctx, request), () => out.line(`${group.GroupId}  authorized`));
   },
 });
@@ -79,7 +88,8 @@ const revoke = defineCommand({
     const group = await find(ctx, String(args['group']));
     const request = { GroupId: group.GroupId, IpPermissions: [await permission(ctx, args)] };
     const module = await import('../../ec2/security-groups/revoke-security-group-ingress.ts');
-    const revokeRule = args.egress === true ? module.revokeSecurityGroupEgress : module.revokeSecurityGroupIngress;
+    const revokeRule =
+      args.egress === true ? module.revokeSecurityGroupEgress : module.revokeSecurityGroupIngress;
     out.result(await revokeRule(ctx, request), () => out.line(`${group.GroupId}  revoked`));
   },
 });
@@ -92,17 +102,30 @@ const rm = defineCommand({
     const ctx = open();
     const { deleteSecurityGroup } = await import('../../ec2/security-groups/delete-security-group.ts');
     const group = await find(ctx, String(args['group']));
-    out.result(await deleteSecurityGroup(ctx, { GroupId: group.GroupId }), () => out.line(`${group.GroupId}  removed`));
+    out.result(await deleteSecurityGroup(ctx, { GroupId: group.GroupId }), () =>
+      out.line(`${group.GroupId}  removed`),
+    );
   },
 });
 
-export const sg = defineGroup('sg', 'security groups: list, show, create, authorize, revoke, remove', [ls, show, create, authorize, revoke, rm]);
+export const sg = defineGroup('sg', 'security groups: list, show, create, authorize, revoke, remove', [
+  ls,
+  show,
+  create,
+  authorize,
+  revoke,
+  rm,
+]);
 
 async function find(ctx: Ec2Context, reference: string): Promise<SecurityGroup & { GroupId: string }> {
   const { describeSecurityGroups } = await import('../../ec2/security-groups/describe-security-groups.ts');
-  const { SecurityGroups = [] } = await describeSecurityGroups(ctx, reference.startsWith('sg-') ? { GroupIds: [reference] } : { GroupNames: [reference] });
+  const { SecurityGroups = [] } = await describeSecurityGroups(
+    ctx,
+    reference.startsWith('sg-') ? { GroupIds: [reference] } : { GroupNames: [reference] },
+  );
   const [group] = SecurityGroups;
-  if (group?.GroupId === undefined) throw new UsageError(`there is no security group '${reference}'`, { hint: 'bonami sg ls' });
+  if (group?.GroupId === undefined)
+    throw new UsageError(`there is no security group '${reference}'`, { hint: 'bonami sg ls' });
   return { ...group, GroupId: group.GroupId };
 }
 
@@ -114,9 +137,13 @@ interface RuleWords {
 
 async function permission(ctx: Ec2Context, { proto, port, from }: RuleWords): Promise<IpPermission> {
   const [, first, last = first] = /^(\d+)(?:-(\d+))?$/.exec(port ?? '') ?? [];
-  if (port !== undefined && first === undefined) throw new UsageError(`'${port}' is not a port or a range of ports`, { hint: '-p 80 or -p 8000-8100' });
-  if ((proto === 'tcp' || proto === 'udp') && first === undefined) throw new UsageError(`a ${proto} rule needs a port`, { hint: '-p 80, or --proto all' });
-  const source = from.includes('/') ? { IpRanges: [{ CidrIp: from }] } : { UserIdGroupPairs: [{ GroupId: (await find(ctx, from)).GroupId }] };
+  if (port !== undefined && first === undefined)
+    throw new UsageError(`'${port}' is not a port or a range of ports`, { hint: '-p 80 or -p 8000-8100' });
+  if ((proto === 'tcp' || proto === 'udp') && first === undefined)
+    throw new UsageError(`a ${proto} rule needs a port`, { hint: '-p 80, or --proto all' });
+  const source = from.includes('/')
+    ? { IpRanges: [{ CidrIp: from }] }
+    : { UserIdGroupPairs: [{ GroupId: (await find(ctx, from)).GroupId }] };
   if (proto === 'all') return { IpProtocol: '-1', ...source };
   if (proto === 'icmp') return { IpProtocol: 'icmp', FromPort: -1, ToPort: -1, ...source };
   return { IpProtocol: proto, FromPort: Number(first), ToPort: Number(last), ...source };
@@ -133,8 +160,22 @@ function print(out: Output, group: SecurityGroup): void {
   ]);
 }
 
-function describe({ IpProtocol, FromPort, ToPort, IpRanges = [], UserIdGroupPairs = [] }: IpPermission): string {
-  const what = IpProtocol === '-1' ? 'everything' : IpProtocol === 'icmp' ? 'icmp' : `${IpProtocol}/${FromPort === ToPort ? FromPort : `${FromPort}-${ToPort}`}`;
-  const peers = [...IpRanges.map(({ CidrIp, Description }) => `${CidrIp}${Description ? ` (${Description})` : ''}`), ...UserIdGroupPairs.map(({ GroupId }) => GroupId ?? '')];
+function describe({
+  IpProtocol,
+  FromPort,
+  ToPort,
+  IpRanges = [],
+  UserIdGroupPairs = [],
+}: IpPermission): string {
+  const what =
+    IpProtocol === '-1'
+      ? 'everything'
+      : IpProtocol === 'icmp'
+        ? 'icmp'
+        : `${IpProtocol}/${FromPort === ToPort ? FromPort : `${FromPort}-${ToPort}`}`;
+  const peers = [
+    ...IpRanges.map(({ CidrIp, Description }) => `${CidrIp}${Description ? ` (${Description})` : ''}`),
+    ...UserIdGroupPairs.map(({ GroupId }) => GroupId ?? ''),
+  ];
   return `${what}: ${peers.join(', ')}`;
 }

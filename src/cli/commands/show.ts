@@ -25,19 +25,41 @@ function print(out: Output, instance: Instance, ctx: Ec2Context): void {
     ['instance', instance.InstanceId],
     ['tags', tags],
     ['state', `${instance.State?.Name}${instance.StateReason ? ` (${instance.StateReason.Message})` : ''}`],
-    ['type', `${instance.InstanceType}, ${instance.CpuOptions?.CoreCount} vCPU, ${instance.Architecture}, ${instance.CurrentInstanceBootMode}`],
+    [
+      'type',
+      `${instance.InstanceType}, ${instance.CpuOptions?.CoreCount} vCPU, ${instance.Architecture}, ${instance.CurrentInstanceBootMode}`,
+    ],
     ['image', instance.ImageId],
     ['key pair', instance.KeyName],
-    ['launched', instance.LaunchTime && `${instance.LaunchTime.toISOString()} (${formatAge(instance.LaunchTime, ctx.now())} ago)`],
+    [
+      'launched',
+      instance.LaunchTime &&
+        `${instance.LaunchTime.toISOString()} (${formatAge(instance.LaunchTime, ctx.now())} ago)`,
+    ],
     ['address', instance.PrivateIpAddress && `${instance.PrivateIpAddress}  ${instance.PrivateDnsName}`],
-    ['network', instance.SubnetId && `${instance.SubnetId} in ${instance.VpcId}, ${instance.Placement?.AvailabilityZone}`],
-    ['groups', (instance.SecurityGroups ?? []).map(({ GroupName, GroupId }) => `${GroupName} (${GroupId})`).join(', ')],
+    [
+      'network',
+      instance.SubnetId &&
+        `${instance.SubnetId} in ${instance.VpcId}, ${instance.Placement?.AvailabilityZone}`,
+    ],
+    [
+      'groups',
+      (instance.SecurityGroups ?? []).map(({ GroupName, GroupId }) => `${GroupName} (${GroupId})`).join(', '),
+    ],
     ...(instance.NetworkInterfaces ?? []).map(
-      (each) => ['interface', `${each.NetworkInterfaceId}  ${each.MacAddress}  ${each.PrivateIpAddress}`] as const,
+      (each) =>
+        ['interface', `${each.NetworkInterfaceId}  ${each.MacAddress}  ${each.PrivateIpAddress}`] as const,
     ),
     ...(instance.BlockDeviceMappings ?? []).map(
-      ({ DeviceName, Ebs }) => ['volume', `${DeviceName}  ${Ebs?.VolumeId}${Ebs?.DeleteOnTermination === false ? '  kept after termination' : ''}`] as const,
+      ({ DeviceName, Ebs }) =>
+        [
+          'volume',
+          `${DeviceName}  ${Ebs?.VolumeId}${Ebs?.DeleteOnTermination === false ? '  kept after termination' : ''}`,
+        ] as const,
     ),
-    ['metadata', `tokens ${instance.MetadataOptions?.HttpTokens}, hop limit ${instance.MetadataOptions?.HttpPutResponseHopLimit}`],
+    [
+      'metadata',
+      `tokens ${instance.MetadataOptions?.HttpTokens}, hop limit ${instance.MetadataOptions?.HttpPutResponseHopLimit}`,
+    ],
   ]);
 }

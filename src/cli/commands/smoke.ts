@@ -17,13 +17,17 @@ export const smoke = defineCommand({
     timeout: { type: 'number', default: 600, describe: 'seconds to wait at most' },
     keep: { type: 'boolean', describe: 'leave the instance running for a look' },
     'allow-degraded': { type: 'boolean', describe: 'recoverable errors are no failure' },
-    datasource: { choices: ['ec2', 'nocloud'] as const, describe: 'how the guest gets its data', default: 'ec2' as const },
+    datasource: {
+      choices: ['ec2', 'nocloud'] as const,
+      describe: 'how the guest gets its data',
+      default: 'ec2' as const,
+    },
   },
   examples: [
     ['smoke user-data.yaml', 'exit code 0 when cloud-init is done without a complaint, 3 when not'],
     ['smoke user-data.yaml --keep', 'the instance stays; log in and look'],
   ],
-  epilogue: 'The verdict is cloud-init\'s own: done, degraded (finished with recoverable errors) or error.',
+  epilogue: "The verdict is cloud-init's own: done, degraded (finished with recoverable errors) or error.",
   handler: async (args, { out, open, exitWith }) => {
     const files = (args['files'] as string[]).map((path) => ({ path, bytes: readUserData(path) }));
     const ctx = open();
@@ -31,12 +35,14 @@ export const smoke = defineCommand({
     for (const { path, bytes } of files) {
       const report = await smokeTest(ctx, bytes, args);
       reports.push({ UserData: path, ...report });
-      if (report.verdict === 'error' || (report.verdict === 'degraded' && args['allow-degraded'] !== true)) exitWith(VERDICT_IS_FAIL);
+      if (report.verdict === 'error' || (report.verdict === 'degraded' && args['allow-degraded'] !== true))
+        exitWith(VERDICT_IS_FAIL);
       if (out.isJson) continue;
       out.line(out.paint('bold', path));
       printStages(out, report);
       printVerdict(out, report);
-      if (args.keep === true) out.info(`kept: bonami ssh ${report.instanceId}, later bonami terminate ${report.instanceId}`);
+      if (args.keep === true)
+        out.info(`kept: bonami ssh ${report.instanceId}, later bonami terminate ${report.instanceId}`);
     }
     out.result(reports, () => undefined);
   },
@@ -68,7 +74,11 @@ async function smokeTest(ctx: Ec2Context, userData: Buffer, words: SmokeWords): 
   const id = reservation.Instances?.[0]?.InstanceId ?? '';
   const instance = resolveInstance(ctx.db, id);
   try {
-    const readiness = await waitForInstance(ctx, { instanceId: instance.instanceId, condition: 'cloud-init', timeoutMs: words.timeout * 1000 });
+    const readiness = await waitForInstance(ctx, {
+      instanceId: instance.instanceId,
+      condition: 'cloud-init',
+      timeoutMs: words.timeout * 1000,
+    });
     return await cloudInitReport(ctx, instance, readiness);
   } finally {
     if (words.keep !== true) await terminateInstances(ctx, { InstanceIds: [id] });

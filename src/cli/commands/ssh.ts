@@ -20,6 +20,11 @@ export const ssh = defineCommand({
     const { resolveInstance } = await import('../../ec2/instances/resolve-instance.ts');
     const { openShell } = await import('../../ec2/instances/connect.ts');
     const words = [...((args['words'] as string[] | undefined) ?? []), ...rest];
-    exitWith(await openShell(ctx, resolveInstance(ctx.db, String(args['id'])), words, { user: args.user, identityFile: args.identity }));
+    exitWith(
+      await openShell(ctx, resolveInstance(ctx.db, String(args['id'])), words, {
+        user: args.user,
+        identityFile: args.identity,
+      }),
+    );
   },
 });

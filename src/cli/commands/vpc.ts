@@ -9,7 +9,11 @@ const ls = defineCommand({
     out.result(response, () =>
       out.table(
         ['VPC', 'CIDR', 'DEFAULT'],
-        (response.Vpcs ?? []).map((each) => [each.VpcId ?? '', each.CidrBlock ?? '', each.IsDefault === true ? 'yes' : 'no']),
+        (response.Vpcs ?? []).map((each) => [
+          each.VpcId ?? '',
+          each.CidrBlock ?? '',
+          each.IsDefault === true ? 'yes' : 'no',
+        ]),
       ),
     );
   },

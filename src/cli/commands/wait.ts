@@ -5,7 +5,11 @@ export const wait = defineCommand({
   describe: 'wait until an instance is running, reachable, set up or stopped',
   positionals: { id: { type: 'string', describe: 'id, beginning of one, or name' } },
   options: {
-    for: { choices: ['running', 'ssh', 'cloud-init', 'stopped', 'terminated'] as const, demandOption: true, describe: 'the condition' },
+    for: {
+      choices: ['running', 'ssh', 'cloud-init', 'stopped', 'terminated'] as const,
+      demandOption: true,
+      describe: 'the condition',
+    },
     timeout: { type: 'number', default: 600, describe: 'seconds to wait at most' },
   },
   examples: [['wait web --for cloud-init', 'until cloud-init has finished, with its verdict']],
@@ -14,9 +18,15 @@ export const wait = defineCommand({
     const { resolveInstance } = await import('../../ec2/instances/resolve-instance.ts');
     const { waitForInstance } = await import('../../ec2/instances/readiness.ts');
     const instance = resolveInstance(ctx.db, String(args['id']));
-    const readiness = await waitForInstance(ctx, { instanceId: instance.instanceId, condition: args.for, timeoutMs: args.timeout * 1000 });
+    const readiness = await waitForInstance(ctx, {
+      instanceId: instance.instanceId,
+      condition: args.for,
+      timeoutMs: args.timeout * 1000,
+    });
     if (args.for !== 'cloud-init') {
-      out.result({ InstanceId: instance.instanceId, Condition: args.for }, () => out.line(`${instance.instanceId} is ${args.for === 'ssh' ? 'reachable by ssh' : args.for}`));
+      out.result({ InstanceId: instance.instanceId, Condition: args.for }, () =>
+        out.line(`${instance.instanceId} is ${args.for === 'ssh' ? 'reachable by ssh' : args.for}`),
+      );
       return;
     }
     const { cloudInitReport } = await import('../../ec2/instances/cloud-init-report.ts');

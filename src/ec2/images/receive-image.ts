@@ -1,5 +1,6 @@
 import { mkdir, rm } from 'node:fs/promises';
 import { Interrupted } from '../../core/errors.ts';
+import { failpoint } from '../../core/failpoint.ts';
 import { newId } from '../../core/ids.ts';
 import { namingFullFolder } from '../../host/disk/durable.ts';
 import type { DiskFormat } from '../../host/disk/qemu-img.ts';
@@ -11,6 +12,7 @@ import type { ImagePaths } from '../../store/layout.ts';
 import type { Ec2Context } from '../context.ts';
 import type { ImageDescription } from './image-description.ts';
 import { type StoredDisk, storeDisk } from './store-disk.ts';
+import { sweepAbandonedImports } from './sweep-imports.ts';
 
 /** A disk file that is here, not yet judged. */
 export interface ArrivedDisk {
@@ -33,6 +35,8 @@ export async function receiveImage(
   description: ImageDescription,
   bring: (folder: string) => Promise<ArrivedDisk>,
 ): Promise<Image> {
+  for (const { name } of await sweepAbandonedImports(ctx))
+    ctx.report.info(`cleared away what an earlier command left of the image '${name}'`);
   const pending = pendingImage(ctx, description);
   const paths = ctx.layout.image(pending.imageId);
   const undo = new Undo();
@@ -41,6 +45,7 @@ export async function receiveImage(
   try {
     transact(ctx.db, () => images.insert(ctx.db, pending));
     undo.add('record', () => images.remove(ctx.db, pending.imageId));
+    failpoint('import:planned');
     const image = await receive(ctx, { pending, description, paths, undo, bring });
     undo.forget();
     return image;
@@ -70,11 +75,14 @@ async function receive(
   const workFolder = `${paths.incoming}/work`;
   await mkdir(workFolder, { mode: 0o700 });
   const arrived = await bring(workFolder);
+  failpoint('import:arrived');
   ctx.signal.throwIfAborted();
   undo.add('image folder', async () => rm(paths.folder, { recursive: true, force: true }));
   const stored = await storeDisk(ctx, { ...arrived, paths, workFolder });
+  failpoint('import:published');
   const available = availableImage(pending, { description, stored, source: arrived.source });
   transact(ctx.db, () => images.update(ctx.db, available));
+  failpoint('import:recorded');
   return available;
 }
 

@@ -19,6 +19,17 @@ export function resolveImage(db: Db, reference: string = DEFAULT_IMAGE): Image {
   });
 }
 
+/** What EC2's Image has no field for. Throws `InvalidAMIID.NotFound`. */
+export function imageProvenance(
+  db: Db,
+  imageId: string,
+): Pick<Image, 'source' | 'digest' | 'virtualSize' | 'defaultUser' | 'firstBoot'> {
+  const image = images.get(db, imageId);
+  if (image === undefined) throw notFound(imageId);
+  const { source, digest, virtualSize, defaultUser, firstBoot } = image;
+  return { source, digest, virtualSize, defaultUser, firstBoot };
+}
+
 function byId(db: Db, reference: string): Image | undefined {
   if (!reference.startsWith('ami-')) return undefined;
   if (isId('image', reference)) {

@@ -1,6 +1,7 @@
 import { chmod, link, rename, rm, stat } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { HostError, errnoOf } from '../../core/errors.ts';
+import { failpoint } from '../../core/failpoint.ts';
 import { digestOf } from '../../host/disk/digest.ts';
 import { moveDurably, requireSpace, syncFolder } from '../../host/disk/durable.ts';
 import { type InspectedDisk, inspectFile } from '../../host/disk/inspector/inspect.ts';
@@ -30,13 +31,12 @@ export async function storeDisk(ctx: Ec2Context, arrival: Arrival): Promise<Stor
   const before = await fingerprint(path);
   const disk = await inspectFile(path, { format });
   const sourceDigest = await digestWithProgress(ctx, path, `reading ${basename(path)}`);
+  await requireUnchanged(path, before);
   const twin = available(ctx).find((image) => image.sourceDigest === sourceDigest);
   const isLinked = twin !== undefined && (await linkTo(ctx, twin, made));
   if (!isLinked) await convertInto(ctx, { path, disk, made });
-  if ((await fingerprint(path)) !== before)
-    throw new HostError('ImageChanged', `'${path}' was changed while it was being read`, {
-      hint: 'try again when nothing writes to it',
-    });
+  failpoint('import:converted');
+  await requireUnchanged(path, before);
 
   const digest =
     (isLinked && twin.digest) || (await digestWithProgress(ctx, made, 'checking the stored disk'));
@@ -123,6 +123,14 @@ async function publish({ incoming, folder }: ImagePaths): Promise<void> {
   await chmod(incoming, process.getuid?.() === 0 ? 0o711 : 0o700);
   await syncFolder(incoming);
   await moveDurably(incoming, folder);
+}
+
+/** What was inspected, what qemu-img read and what was hashed must be the same bytes. */
+async function requireUnchanged(path: string, before: string): Promise<void> {
+  if ((await fingerprint(path)) === before) return;
+  throw new HostError('ImageChanged', `'${path}' was changed while it was being read`, {
+    hint: 'try again when nothing writes to it',
+  });
 }
 
 /** Changes when the file is written to or replaced. */

@@ -22,7 +22,10 @@ const LARGEST = 16_384;
  * mappings"). `NoDevice` removes an entry. Throws `InvalidBlockDeviceMapping` for a device name that is none, or a
  * root volume smaller than the image.
  */
-export function mergeBlockDevices(image: Image, requested: readonly BlockDeviceMapping[]): readonly PlannedVolume[] {
+export function mergeBlockDevices(
+  image: Image,
+  requested: readonly BlockDeviceMapping[],
+): readonly PlannedVolume[] {
   const smallest = Math.ceil(image.virtualSize / GIB);
   const merged = new Map<string, PlannedVolume>(
     image.blockDeviceMappings.map((mapping) => {
@@ -40,18 +43,25 @@ export function mergeBlockDevices(image: Image, requested: readonly BlockDeviceM
     }),
   );
   for (const { DeviceName: deviceName = '', Ebs: ebs, NoDevice: noDevice } of requested) {
-    if (!DEVICE_NAME.test(deviceName)) throw invalid(`'${deviceName}' is not a device name`, 'like /dev/sdf or /dev/xvdf');
+    if (!DEVICE_NAME.test(deviceName))
+      throw invalid(`'${deviceName}' is not a device name`, 'like /dev/sdf or /dev/xvdf');
     const base = merged.get(deviceName);
     if (noDevice !== undefined) {
-      if (deviceName === image.rootDeviceName) throw invalid(`The root device '${deviceName}' cannot be left out`);
+      if (deviceName === image.rootDeviceName)
+        throw invalid(`The root device '${deviceName}' cannot be left out`);
       merged.delete(deviceName);
       continue;
     }
     const size = ebs?.VolumeSize ?? base?.size;
-    if (size === undefined) throw invalid(`The device '${deviceName}' needs a size`, `like -b ${deviceName}=20`);
-    if (!Number.isInteger(size) || size < 1 || size > LARGEST) throw invalid(`${size} GiB is not a volume size`, `a whole number from 1 to ${LARGEST}`);
+    if (size === undefined)
+      throw invalid(`The device '${deviceName}' needs a size`, `like -b ${deviceName}=20`);
+    if (!Number.isInteger(size) || size < 1 || size > LARGEST)
+      throw invalid(`${size} GiB is not a volume size`, `a whole number from 1 to ${LARGEST}`);
     if (base?.fromImage === true && size < smallest)
-      throw invalid(`Volume of size ${size}GB is smaller than the image '${image.name}', expect size >= ${smallest}GB`, `--disk ${smallest}`);
+      throw invalid(
+        `Volume of size ${size}GB is smaller than the image '${image.name}', expect size >= ${smallest}GB`,
+        `--disk ${smallest}`,
+      );
     merged.set(deviceName, {
       deviceName,
       size,

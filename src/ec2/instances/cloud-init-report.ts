@@ -47,7 +47,11 @@ const QUESTIONS = [
 ];
 
 /** The verdict on the boot that `readiness` watched to its end. Never throws for what the guest says or does not say. */
-export async function cloudInitReport(ctx: Ec2Context, instance: Instance, readiness: Readiness): Promise<CloudInitReport> {
+export async function cloudInitReport(
+  ctx: Ec2Context,
+  instance: Instance,
+  readiness: Readiness,
+): Promise<CloudInitReport> {
   const answers = instance.firstBoot === 'cloud-init' ? await ask(ctx, instance) : undefined;
   return judge(instance.instanceId, readiness.marks, answers);
 }
@@ -64,11 +68,19 @@ async function ask(ctx: Ec2Context, instance: Instance): Promise<GuestAnswers | 
 }
 
 /** Pure: marks and answers in, verdict out. The guest's own words count more than what reached the console. */
-export function judge(instanceId: string, marks: readonly TimedMark[], answers: GuestAnswers | undefined): CloudInitReport {
+export function judge(
+  instanceId: string,
+  marks: readonly TimedMark[],
+  answers: GuestAnswers | undefined,
+): CloudInitReport {
   const finished = marks.find((mark) => mark.kind === 'finished');
-  const fromConsole = marks.flatMap((mark) => (mark.kind === 'problem' ? [{ severity: mark.severity, module: mark.module, message: mark.message }] : []));
+  const fromConsole = marks.flatMap((mark) =>
+    mark.kind === 'problem' ? [{ severity: mark.severity, module: mark.module, message: mark.message }] : [],
+  );
   const problems = answers?.problems ?? fromConsole;
-  const failed = answers ? answers.failed : fromConsole.some(({ severity }) => severity !== 'WARNING') || scriptFailed(fromConsole);
+  const failed = answers
+    ? answers.failed
+    : fromConsole.some(({ severity }) => severity !== 'WARNING') || scriptFailed(fromConsole);
   const verdict = failed ? 'error' : problems.length > 0 ? 'degraded' : 'done';
   return {
     instanceId,
@@ -84,11 +96,15 @@ export function judge(instanceId: string, marks: readonly TimedMark[], answers: 
 
 /** cloud-init reports a failed module by a WARNING of util.py, and then counts it as an error in its result. */
 function scriptFailed(problems: readonly Problem[]): boolean {
-  return problems.some(({ message }) => /Failed to run module|Failed running|failed \d+ .*modules?/i.test(message));
+  return problems.some(({ message }) =>
+    /Failed to run module|Failed running|failed \d+ .*modules?/i.test(message),
+  );
 }
 
 function stageTimes(marks: readonly TimedMark[]): readonly StageTime[] {
-  const timed = marks.flatMap((mark) => (mark.kind === 'stage' ? [{ name: mark.name, at: mark.upSeconds }] : []));
+  const timed = marks.flatMap((mark) =>
+    mark.kind === 'stage' ? [{ name: mark.name, at: mark.upSeconds }] : [],
+  );
   const end = marks.find((mark) => mark.kind === 'finished');
   const ends = [...timed.slice(1).map(({ at }) => at), end?.kind === 'finished' ? end.upSeconds : Number.NaN];
   return timed.flatMap(({ name, at }, index) => {

@@ -3,8 +3,18 @@
 
 export type ConsoleMark =
   | { readonly kind: 'stage'; readonly name: string; readonly version: string; readonly upSeconds: number }
-  | { readonly kind: 'finished'; readonly version: string; readonly datasource: string; readonly upSeconds: number }
-  | { readonly kind: 'problem'; readonly severity: 'WARNING' | 'ERROR' | 'CRITICAL'; readonly module: string; readonly message: string }
+  | {
+      readonly kind: 'finished';
+      readonly version: string;
+      readonly datasource: string;
+      readonly upSeconds: number;
+    }
+  | {
+      readonly kind: 'problem';
+      readonly severity: 'WARNING' | 'ERROR' | 'CRITICAL';
+      readonly module: string;
+      readonly message: string;
+    }
   | { readonly kind: 'kernel'; readonly version: string }
   | { readonly kind: 'panic'; readonly message: string };
 
@@ -19,18 +29,40 @@ const TINY_READY = /^tiny: ready/;
 /** What one console line means; undefined for the many that mean nothing here. */
 export function readConsoleLine(line: string): ConsoleMark | undefined {
   const running = RUNNING.exec(line);
-  if (running) return { kind: 'stage', version: running[1] ?? '', name: running[2] ?? '', upSeconds: Number(running[3]) };
+  if (running)
+    return {
+      kind: 'stage',
+      version: running[1] ?? '',
+      name: running[2] ?? '',
+      upSeconds: Number(running[3]),
+    };
   const finished = FINISHED.exec(line);
   if (finished)
-    return { kind: 'finished', version: finished[1] ?? '', datasource: finished[2] ?? '', upSeconds: Number(finished[3]) };
+    return {
+      kind: 'finished',
+      version: finished[1] ?? '',
+      datasource: finished[2] ?? '',
+      upSeconds: Number(finished[3]),
+    };
   const problem = PROBLEM.exec(line);
   if (problem)
-    return { kind: 'problem', module: problem[1] ?? '', severity: problem[2] as 'WARNING' | 'ERROR' | 'CRITICAL', message: problem[3] ?? '' };
+    return {
+      kind: 'problem',
+      module: problem[1] ?? '',
+      severity: problem[2] as 'WARNING' | 'ERROR' | 'CRITICAL',
+      message: problem[3] ?? '',
+    };
   const kernel = KERNEL.exec(line);
   if (kernel) return { kind: 'kernel', version: kernel[1] ?? '' };
   const panic = PANIC.exec(line);
   if (panic) return { kind: 'panic', message: panic[1] ?? '' };
-  if (TINY_READY.test(line)) return { kind: 'finished', version: 'tiny', datasource: 'tiny', upSeconds: Number(/up ([\d.]+)/.exec(line)?.[1] ?? 0) };
+  if (TINY_READY.test(line))
+    return {
+      kind: 'finished',
+      version: 'tiny',
+      datasource: 'tiny',
+      upSeconds: Number(/up ([\d.]+)/.exec(line)?.[1] ?? 0),
+    };
   return undefined;
 }
 

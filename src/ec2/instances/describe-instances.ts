@@ -13,7 +13,10 @@ import { reconcileInstances } from './reconcile.ts';
  * EC2's DescribeInstances. Looks at the machines first, so that what it says is true: an instance whose machine
  * ended is settled before it is shown. Terminated instances stay visible for an hour, as in EC2.
  */
-export async function describeInstances(ctx: Ec2Context, request: DescribeInstancesRequest): Promise<DescribeInstancesResult> {
+export async function describeInstances(
+  ctx: Ec2Context,
+  request: DescribeInstancesRequest,
+): Promise<DescribeInstancesResult> {
   const wanted = request.InstanceIds ?? [];
   for (const id of wanted) getInstance(ctx.db, id);
   await reconcileInstances(ctx);
@@ -48,6 +51,9 @@ function filterTable({ db }: Ec2Context): FilterTable<Instance> {
 /** `name=value[,value…]` as typed on a command line. Throws `InvalidParameterValue` when there is no `=`. */
 export function parseFilter(text: string): Filter {
   const at = text.indexOf('=');
-  if (at < 1) throw new Ec2Error('InvalidParameterValue', `'${text}' is not a filter`, { hint: 'like instance-state-name=running or tag:Name=web' });
+  if (at < 1)
+    throw new Ec2Error('InvalidParameterValue', `'${text}' is not a filter`, {
+      hint: 'like instance-state-name=running or tag:Name=web',
+    });
   return { Name: text.slice(0, at), Values: text.slice(at + 1).split(',') };
 }

@@ -1,7 +1,12 @@
 import type { Instance as Ec2Instance, Reservation } from '@aws-sdk/client-ec2';
 import type { Db } from '../../store/database.ts';
 import type { Instance } from '../../store/instances.ts';
-import { networkInterfaces, securityGroups, type NetworkInterface, type SecurityGroup } from '../../store/network.ts';
+import {
+  networkInterfaces,
+  securityGroups,
+  type NetworkInterface,
+  type SecurityGroup,
+} from '../../store/network.ts';
 import { tagsOf } from '../../store/tags.ts';
 import { volumes } from '../../store/volumes.ts';
 import type { Ec2Context } from '../context.ts';
@@ -13,7 +18,10 @@ export function privateDnsName(address: string, region: string): string {
 }
 
 /** An instance's record, with what hangs on it, as EC2's DescribeInstances shows it. */
-export function ec2Instance({ db, region, ownerId }: Pick<Ec2Context, 'db' | 'region' | 'ownerId'>, instance: Instance): Ec2Instance {
+export function ec2Instance(
+  { db, region, ownerId }: Pick<Ec2Context, 'db' | 'region' | 'ownerId'>,
+  instance: Instance,
+): Ec2Instance {
   const attached = networkInterfaces.listBy(db, 'instance_id', instance.instanceId);
   const groups = instance.securityGroupIds.flatMap((id) => securityGroups.get(db, id) ?? []);
   const primary = attached.find(({ attachment }) => attachment?.deviceIndex === 0);
@@ -23,8 +31,12 @@ export function ec2Instance({ db, region, ownerId }: Pick<Ec2Context, 'db' | 're
     InstanceId: instance.instanceId,
     ImageId: instance.imageId,
     State: ec2State(instance.state),
-    ...(instance.stateReason ? { StateReason: { Code: instance.stateReason.code, Message: instance.stateReason.message } } : {}),
-    StateTransitionReason: instance.stateReason?.code.startsWith('Client.UserInitiated') ? `User initiated (${ec2Time(instance.stateChanged)})` : '',
+    ...(instance.stateReason
+      ? { StateReason: { Code: instance.stateReason.code, Message: instance.stateReason.message } }
+      : {}),
+    StateTransitionReason: instance.stateReason?.code.startsWith('Client.UserInitiated')
+      ? `User initiated (${ec2Time(instance.stateChanged)})`
+      : '',
     InstanceType: instance.instanceType as NonNullable<Ec2Instance['InstanceType']>,
     ...(instance.keyName === null ? {} : { KeyName: instance.keyName }),
     LaunchTime: new Date(instance.launchTime),
@@ -40,13 +52,18 @@ export function ec2Instance({ db, region, ownerId }: Pick<Ec2Context, 'db' | 're
           VpcId: instance.vpcId,
           SubnetId: instance.subnetId,
           ...(primary
-            ? { PrivateIpAddress: primary.privateIpAddress, PrivateDnsName: privateDnsName(primary.privateIpAddress, region) }
+            ? {
+                PrivateIpAddress: primary.privateIpAddress,
+                PrivateDnsName: privateDnsName(primary.privateIpAddress, region),
+              }
             : {}),
         }),
     PublicDnsName: '',
     SecurityGroups: gone ? [] : groups.map(groupIdentifier),
     SourceDestCheck: true,
-    NetworkInterfaces: gone ? [] : attached.map((each) => ec2Interface({ region, ownerId, groups, networkInterface: each })),
+    NetworkInterfaces: gone
+      ? []
+      : attached.map((each) => ec2Interface({ region, ownerId, groups, networkInterface: each })),
     RootDeviceName: instance.rootDeviceName,
     RootDeviceType: 'ebs',
     BlockDeviceMappings: disks.flatMap(({ volumeId, attachment }) =>
@@ -87,7 +104,11 @@ export function ec2Instance({ db, region, ownerId }: Pick<Ec2Context, 'db' | 're
 /** Instances grouped by the request that launched them, as EC2 answers. */
 export function reservations(ctx: Ec2Context, found: readonly Instance[]): Reservation[] {
   const byReservation = new Map<string, Instance[]>();
-  for (const instance of found) byReservation.set(instance.reservationId, [...(byReservation.get(instance.reservationId) ?? []), instance]);
+  for (const instance of found)
+    byReservation.set(instance.reservationId, [
+      ...(byReservation.get(instance.reservationId) ?? []),
+      instance,
+    ]);
   return [...byReservation].map(([ReservationId, members]) => ({
     ReservationId,
     OwnerId: ctx.ownerId,
@@ -98,7 +119,9 @@ export function reservations(ctx: Ec2Context, found: readonly Instance[]): Reser
 
 /** The primary network interface of an instance; undefined once it is terminated. */
 export function primaryInterface(db: Db, instance: Instance): NetworkInterface | undefined {
-  return networkInterfaces.listBy(db, 'instance_id', instance.instanceId).find(({ attachment }) => attachment?.deviceIndex === 0);
+  return networkInterfaces
+    .listBy(db, 'instance_id', instance.instanceId)
+    .find(({ attachment }) => attachment?.deviceIndex === 0);
 }
 
 function groupIdentifier({ groupId, groupName }: SecurityGroup): { GroupId: string; GroupName: string } {
@@ -112,7 +135,12 @@ interface InterfaceParts {
   readonly networkInterface: NetworkInterface;
 }
 
-function ec2Interface({ region, ownerId, groups, networkInterface: each }: InterfaceParts): NonNullable<Ec2Instance['NetworkInterfaces']>[number] {
+function ec2Interface({
+  region,
+  ownerId,
+  groups,
+  networkInterface: each,
+}: InterfaceParts): NonNullable<Ec2Instance['NetworkInterfaces']>[number] {
   const dnsName = privateDnsName(each.privateIpAddress, region);
   return {
     NetworkInterfaceId: each.networkInterfaceId,

@@ -33,7 +33,9 @@ export function appendEvent({ events }: Pick<InstancePaths, 'events'>, event: In
  * after it means that it went on, as in a reboot.
  */
 export function lastShutdown(paths: Pick<InstancePaths, 'events'>): 'guest' | 'host' | undefined {
-  const last = readEvents(paths).findLast((event) => event.kind === 'qmp' && (event.event === 'SHUTDOWN' || event.event === 'RESET'));
+  const last = readEvents(paths).findLast(
+    (event) => event.kind === 'qmp' && (event.event === 'SHUTDOWN' || event.event === 'RESET'),
+  );
   if (last?.kind !== 'qmp' || last.event !== 'SHUTDOWN') return undefined;
   return last.reason?.startsWith('guest') === true ? 'guest' : 'host';
 }

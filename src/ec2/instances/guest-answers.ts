@@ -21,17 +21,29 @@ const LIMIT = 200;
 const LOG_LINE = /(?:-\s*)?(\w+)\.py\[(WARNING|ERROR|CRITICAL)\]: (.*)$/;
 
 /** Parses the answers in the order in which cloud-init-report.ts asks; undefined when the guest has no cloud-init status. */
-export function parseGuestAnswers([statusJson = '', , statusText = '', log = '', output = '']: readonly string[]): GuestAnswers | undefined {
+export function parseGuestAnswers([
+  statusJson = '',
+  ,
+  statusText = '',
+  log = '',
+  output = '',
+]: readonly string[]): GuestAnswers | undefined {
   const parsed = status.safeParse(json(statusJson));
   if (!parsed.success) return undefined;
   const stages = Object.entries(parsed.data.v1).flatMap(([name, value]) => {
     const found = stage.safeParse(value);
     return found.success ? [{ name, ...found.data }] : [];
   });
-  const errors = stages.flatMap(({ name, errors: list }) => list.map((message): Problem => ({ severity: 'ERROR', module: moduleOf(message) ?? name, message })));
+  const errors = stages.flatMap(({ name, errors: list }) =>
+    list.map((message): Problem => ({ severity: 'ERROR', module: moduleOf(message) ?? name, message })),
+  );
   const recoverable = stages.flatMap(({ name, recoverable_errors: bySeverity }) =>
     Object.entries(bySeverity).flatMap(([severity, list]) =>
-      list.map((message): Problem => ({ severity: severity === 'WARNING' || severity === 'CRITICAL' ? severity : 'ERROR', module: name, message })),
+      list.map((message): Problem => ({
+        severity: severity === 'WARNING' || severity === 'CRITICAL' ? severity : 'ERROR',
+        module: name,
+        message,
+      })),
     ),
   );
   return {

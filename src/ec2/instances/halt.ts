@@ -26,7 +26,11 @@ export interface HaltOptions {
  * Takes a `stopping` instance to `stopped`. The caller holds its operation lock.
  * The network of its VPC is taken down when nothing else runs there.
  */
-export async function haltToStopped(ctx: Ec2Context, instance: Instance, { reason, manner }: HaltOptions): Promise<Instance> {
+export async function haltToStopped(
+  ctx: Ec2Context,
+  instance: Instance,
+  { reason, manner }: HaltOptions,
+): Promise<Instance> {
   await endMachine(ctx, instance, manner);
   failpoint('stop:machine');
   await unplug(ctx, instance);
@@ -43,7 +47,11 @@ export async function haltToStopped(ctx: Ec2Context, instance: Instance, { reaso
  * Takes a `shutting-down` instance to `terminated`: machine, interface, folders, and every volume with
  * DeleteOnTermination go; the others become available. The caller holds its operation lock.
  */
-export async function haltToTerminated(ctx: Ec2Context, instance: Instance, { reason, manner }: HaltOptions): Promise<Instance> {
+export async function haltToTerminated(
+  ctx: Ec2Context,
+  instance: Instance,
+  { reason, manner }: HaltOptions,
+): Promise<Instance> {
   const paths = ctx.layout.instance(instance.instanceId);
   await endMachine(ctx, instance, manner);
   failpoint('terminate:machine');
@@ -51,7 +59,8 @@ export async function haltToTerminated(ctx: Ec2Context, instance: Instance, { re
   failpoint('terminate:interface');
   const attached = volumes.listBy(ctx.db, 'instance_id', instance.instanceId);
   const doomed = attached.filter(({ attachment }) => attachment?.deleteOnTermination === true);
-  for (const { volumeId } of doomed) rmSync(ctx.layout.volume(volumeId).folder, { recursive: true, force: true });
+  for (const { volumeId } of doomed)
+    rmSync(ctx.layout.volume(volumeId).folder, { recursive: true, force: true });
   for (const folder of [paths.folder, paths.runFolder]) rmSync(folder, { recursive: true, force: true });
   failpoint('terminate:volumes');
   const terminated = inState({ ...instance, uid: null }, 'terminated', { now: ctx.now(), reason });
@@ -69,14 +78,21 @@ export async function haltToTerminated(ctx: Ec2Context, instance: Instance, { re
   return terminated;
 }
 
-async function endMachine(ctx: Ec2Context, { instanceId }: Instance, manner: HaltOptions['manner']): Promise<void> {
+async function endMachine(
+  ctx: Ec2Context,
+  { instanceId }: Instance,
+  manner: HaltOptions['manner'],
+): Promise<void> {
   const paths = ctx.layout.instance(instanceId);
   switch (manner) {
     case 'ask':
       await powerDown(paths, {
         graceMs: SHUTDOWN_GRACE_MS,
         signal: ctx.signal,
-        onImpatience: () => ctx.report.warn(`${instanceId} did not power off within ${SHUTDOWN_GRACE_MS / 1000} s, so it is switched off`),
+        onImpatience: () =>
+          ctx.report.warn(
+            `${instanceId} did not power off within ${SHUTDOWN_GRACE_MS / 1000} s, so it is switched off`,
+          ),
       });
       return;
     case 'cut':
@@ -88,14 +104,16 @@ async function endMachine(ctx: Ec2Context, { instanceId }: Instance, manner: Hal
 }
 
 async function unplug(ctx: Ec2Context, instance: Instance): Promise<void> {
-  for (const each of networkInterfaces.listBy(ctx.db, 'instance_id', instance.instanceId)) await unplugInterface(ctx, each);
+  for (const each of networkInterfaces.listBy(ctx.db, 'instance_id', instance.instanceId))
+    await unplugInterface(ctx, each);
 }
 
 /** Takes a VPC's namespace, DHCP and metadata listener down when no instance is active in it: nothing runs when nothing runs. */
 export async function removeIdleNetwork(ctx: Ec2Context, vpcId: VpcId): Promise<void> {
   await removeVpcNetwork(ctx, vpcId, {
     // Asked under the VPC's lock: a launch records `pending` before it asks for the network.
-    unless: () => instances.list(ctx.db).some((each) => each.vpcId === vpcId && ACTIVE_STATES.has(each.state)),
+    unless: () =>
+      instances.list(ctx.db).some((each) => each.vpcId === vpcId && ACTIVE_STATES.has(each.state)),
     // The agent's listening socket pins the namespace: it goes first.
     before: () => releaseMetadata(ctx, vpcId),
   });

@@ -25,14 +25,27 @@ export function ec2State(name: InstanceStateName): InstanceState {
 }
 
 /** States in which an instance has, or may have, a machine, a plugged interface and answers from the metadata service. */
-export const ACTIVE_STATES: ReadonlySet<InstanceStateName> = new Set(['pending', 'running', 'stopping', 'shutting-down']);
+export const ACTIVE_STATES: ReadonlySet<InstanceStateName> = new Set([
+  'pending',
+  'running',
+  'stopping',
+  'shutting-down',
+]);
 
 /** Throws EC2's `IncorrectInstanceState` unless the instance is in one of the states. */
-export function requireState(instance: Instance, allowed: readonly InstanceStateName[], action: string): void {
+export function requireState(
+  instance: Instance,
+  allowed: readonly InstanceStateName[],
+  action: string,
+): void {
   if (allowed.includes(instance.state)) return;
-  throw new Ec2Error('IncorrectInstanceState', `The instance '${instance.instanceId}' is ${instance.state}, so it cannot be ${action}`, {
-    hint: `bonami wait ${instance.instanceId} --for ${allowed[0] ?? 'running'}`,
-  });
+  throw new Ec2Error(
+    'IncorrectInstanceState',
+    `The instance '${instance.instanceId}' is ${instance.state}, so it cannot be ${action}`,
+    {
+      hint: `bonami wait ${instance.instanceId} --for ${allowed[0] ?? 'running'}`,
+    },
+  );
 }
 
 /** The same instance in another state, with EC2's reason for the change. */
@@ -46,12 +59,18 @@ export function inState(
 
 /** EC2's StateReason codes that bonami gives (AWS: StateReason). */
 export const REASONS = {
-  userStop: { code: 'Client.UserInitiatedShutdown', message: 'Client.UserInitiatedShutdown: User initiated shutdown' },
+  userStop: {
+    code: 'Client.UserInitiatedShutdown',
+    message: 'Client.UserInitiatedShutdown: User initiated shutdown',
+  },
   guestShutdown: {
     code: 'Client.InstanceInitiatedShutdown',
     message: 'Client.InstanceInitiatedShutdown: Instance initiated shutdown',
   },
   died: { code: 'Server.InternalError', message: 'Server.InternalError: the machine ended unexpectedly' },
   launchFailed: { code: 'Server.InternalError', message: 'Server.InternalError: Internal error on launch' },
-  launchAbandoned: { code: 'Server.InternalError', message: 'Server.InternalError: the launch was interrupted' },
+  launchAbandoned: {
+    code: 'Server.InternalError',
+    message: 'Server.InternalError: the launch was interrupted',
+  },
 } as const satisfies Readonly<Record<string, NonNullable<Instance['stateReason']>>>;

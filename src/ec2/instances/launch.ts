@@ -1,7 +1,17 @@
 // From a recorded instance to a running machine. Every step can be done twice, writes its undo on the next line,
 // and dies cleanly: a crash anywhere leaves `pending`, which reconcile.ts finishes or rolls back.
 import { randomUUID } from 'node:crypto';
-import { chownSync, copyFileSync, existsSync, mkdirSync, openSync, closeSync, chmodSync, rmSync, statSync } from 'node:fs';
+import {
+  chownSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  closeSync,
+  chmodSync,
+  rmSync,
+  statSync,
+} from 'node:fs';
 import { failpoint } from '../../core/failpoint.ts';
 import type { InstanceId } from '../../core/ids.ts';
 import { ensureAgent } from '../../host/agent/client.ts';
@@ -56,14 +66,24 @@ async function steps(ctx: Ec2Context, instanceId: InstanceId, undo: Undo): Promi
   ctx.signal.throwIfAborted();
 
   const paths = ctx.layout.instance(instanceId);
-  const spec = machineSpec({ instance, networkInterfaces: attached, ...parts, paths, generationId: randomUUID() });
+  const spec = machineSpec({
+    instance,
+    networkInterfaces: attached,
+    ...parts,
+    paths,
+    generationId: randomUUID(),
+  });
   const running = await lock(paths.runLock, { timeoutMs: RUN_LOCK_TIMEOUT, purpose: `launch ${instanceId}` });
   try {
     const namespacePath = `/run/netns/${instance.vpcId}`;
     undo.add('machine', () => kill(paths));
     await launchMachine(spec, paths, {
       lock: running,
-      confinement: { namespacePath, ...(instance.uid === null ? {} : { uid: instance.uid }), groups: kvmGroups(instance) },
+      confinement: {
+        namespacePath,
+        ...(instance.uid === null ? {} : { uid: instance.uid }),
+        groups: kvmGroups(instance),
+      },
     });
   } finally {
     // Only QEMU keeps it: from now on the lock says whether the machine lives.
@@ -105,14 +125,26 @@ function own(uid: number | null, ...files: readonly string[]): void {
 }
 
 interface PreparedDisks {
-  readonly volumes: readonly { readonly volume: Volume; readonly disk: string; readonly backing: string | undefined }[];
+  readonly volumes: readonly {
+    readonly volume: Volume;
+    readonly disk: string;
+    readonly backing: string | undefined;
+  }[];
   readonly firmware: Firmware;
 }
 
 /** Makes what is missing: overlays at the first start, firmware variables, the NoCloud seed. */
-async function prepareDisks(ctx: Ec2Context, instance: Instance, attached: readonly NetworkInterface[]): Promise<PreparedDisks> {
+async function prepareDisks(
+  ctx: Ec2Context,
+  instance: Instance,
+  attached: readonly NetworkInterface[],
+): Promise<PreparedDisks> {
   const paths = ctx.layout.instance(instance.instanceId);
-  const disks = await Promise.all(volumes.listBy(ctx.db, 'instance_id', instance.instanceId).map((volume) => ensureVolume(ctx, instance, volume)));
+  const disks = await Promise.all(
+    volumes
+      .listBy(ctx.db, 'instance_id', instance.instanceId)
+      .map((volume) => ensureVolume(ctx, instance, volume)),
+  );
   failpoint('launch:volumes');
   if (instance.datasource === 'nocloud') {
     await writeSeed(ctx, instance, attached);
@@ -121,7 +153,11 @@ async function prepareDisks(ctx: Ec2Context, instance: Instance, attached: reado
   return { volumes: disks, firmware: await prepareFirmware(ctx, instance) };
 }
 
-async function ensureVolume(ctx: Ec2Context, instance: Instance, volume: Volume): Promise<PreparedDisks['volumes'][number]> {
+async function ensureVolume(
+  ctx: Ec2Context,
+  instance: Instance,
+  volume: Volume,
+): Promise<PreparedDisks['volumes'][number]> {
   const { folder, disk } = ctx.layout.volume(volume.volumeId);
   const backing = volume.imageId === null ? undefined : ctx.layout.image(volume.imageId).disk;
   mkdirSync(folder, { recursive: true, mode: instance.uid === null ? 0o700 : 0o711 });

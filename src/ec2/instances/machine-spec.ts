@@ -12,14 +12,25 @@ const MTU = 9001;
 export interface MachineParts {
   readonly instance: Instance;
   readonly networkInterfaces: readonly NetworkInterface[];
-  readonly volumes: readonly { readonly volume: Volume; readonly disk: string; readonly backing: string | undefined }[];
+  readonly volumes: readonly {
+    readonly volume: Volume;
+    readonly disk: string;
+    readonly backing: string | undefined;
+  }[];
   readonly firmware: Firmware;
   readonly paths: InstancePaths;
   readonly generationId: string;
 }
 
 /** The machine that an instance is: EC2's words in, QEMU's parts out. Pure. */
-export function machineSpec({ instance, networkInterfaces, volumes, firmware, paths, generationId }: MachineParts): MachineSpec {
+export function machineSpec({
+  instance,
+  networkInterfaces,
+  volumes,
+  firmware,
+  paths,
+  generationId,
+}: MachineParts): MachineSpec {
   const uuid = systemUuid(instance);
   const ordered = [...volumes].sort((a, b) => rank(instance, a.volume) - rank(instance, b.volume));
   return {
@@ -47,11 +58,17 @@ export function machineSpec({ instance, networkInterfaces, volumes, firmware, pa
         serial: volumeSerial(volume.volumeId),
         ...(index === 0 ? { bootIndex: 1 } : {}),
       })),
-      ...(instance.datasource === 'nocloud' ? [{ disk: paths.seed, format: 'raw' as const, readOnly: true, serial: 'cidata' }] : []),
+      ...(instance.datasource === 'nocloud'
+        ? [{ disk: paths.seed, format: 'raw' as const, readOnly: true, serial: 'cidata' }]
+        : []),
     ],
     nics: [...networkInterfaces]
       .sort((a, b) => (a.attachment?.deviceIndex ?? 0) - (b.attachment?.deviceIndex ?? 0))
-      .map(({ networkInterfaceId, macAddress }) => ({ tap: linkName('eni', networkInterfaceId), mac: macAddress, mtu: MTU })),
+      .map(({ networkInterfaceId, macAddress }) => ({
+        tap: linkName('eni', networkInterfaceId),
+        mac: macAddress,
+        mtu: MTU,
+      })),
     sockets: { qmpAgent: paths.qmpAgent, qmpCli: paths.qmpCli, serial: paths.serial },
     consoleLog: paths.console,
     generationId,

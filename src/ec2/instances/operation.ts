@@ -11,8 +11,10 @@ export async function withInstance<T>(
   { instanceId, purpose }: { readonly instanceId: InstanceId; readonly purpose: string },
   work: (instance: Instance) => Promise<T>,
 ): Promise<T> {
-  return withLock(ctx.layout.instance(instanceId).operationLock, { purpose: `${purpose} ${instanceId}` }, () =>
-    work(getInstance(ctx.db, instanceId)),
+  return withLock(
+    ctx.layout.instance(instanceId).operationLock,
+    { purpose: `${purpose} ${instanceId}` },
+    () => work(getInstance(ctx.db, instanceId)),
   );
 }
 
@@ -23,7 +25,11 @@ export function record(ctx: Ec2Context, instance: Instance): Instance {
 }
 
 /** Runs `work` for each, a few at a time, and lets all finish before the first failure is thrown. */
-export async function forEach<T, R>(items: readonly T[], work: (item: T) => Promise<R>, atOnce = 4): Promise<readonly R[]> {
+export async function forEach<T, R>(
+  items: readonly T[],
+  work: (item: T) => Promise<R>,
+  atOnce = 4,
+): Promise<readonly R[]> {
   const results: PromiseSettledResult<R>[] = [];
   const queue = items.entries();
   const worker = async (): Promise<void> => {

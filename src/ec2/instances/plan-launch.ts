@@ -68,7 +68,10 @@ export async function planLaunch(ctx: Ec2Context, request: RunInstancesInput): P
   const count = launchCount(request);
   checkFits(ctx, { type, image, cpus, memoryMiB, count });
   const { vpc } = await ensureDefaultVpc(ctx);
-  const subnet = resolveSubnet(ctx.db, { vpcId: vpc.vpcId, reference: request.SubnetId as SubnetId | undefined });
+  const subnet = resolveSubnet(ctx.db, {
+    vpcId: vpc.vpcId,
+    reference: request.SubnetId as SubnetId | undefined,
+  });
   return {
     image,
     instanceType: type.name,
@@ -76,11 +79,15 @@ export async function planLaunch(ctx: Ec2Context, request: RunInstancesInput): P
     memoryMiB,
     accelerator: await chooseAccelerator(ctx, image.architecture),
     // Where an image can do both, BIOS: its firmware is the quicker one under emulation. ARM has UEFI only.
-    bootMode: image.bootMode === 'uefi' || MACHINE_TABLE[image.architecture].uefiOnly ? 'uefi' : 'legacy-bios',
+    bootMode:
+      image.bootMode === 'uefi' || MACHINE_TABLE[image.architecture].uefiOnly ? 'uefi' : 'legacy-bios',
     keyName: checkedKeyName(ctx, request.KeyName),
     vpcId: subnet.vpcId,
     subnet,
-    groups: resolveSecurityGroups(ctx.db, subnet.vpcId, [...(request.SecurityGroupIds ?? []), ...(request.SecurityGroups ?? [])]),
+    groups: resolveSecurityGroups(ctx.db, subnet.vpcId, [
+      ...(request.SecurityGroupIds ?? []),
+      ...(request.SecurityGroups ?? []),
+    ]),
     volumes: mergeBlockDevices(image, request.BlockDeviceMappings ?? []),
     userData: await checkedUserData(ctx, image, request.UserData),
     datasource: request.Bonami?.Datasource ?? 'ec2',
@@ -89,7 +96,10 @@ export async function planLaunch(ctx: Ec2Context, request: RunInstancesInput): P
     privateIpAddress: request.PrivateIpAddress,
     count,
     clientToken: request.ClientToken ?? null,
-    requestDigest: request.ClientToken === undefined ? null : createHash('sha256').update(JSON.stringify(request)).digest('hex'),
+    requestDigest:
+      request.ClientToken === undefined
+        ? null
+        : createHash('sha256').update(JSON.stringify(request)).digest('hex'),
     instanceTags: requestedTags(request, 'instance'),
     volumeTags: requestedTags(request, 'volume'),
   };
@@ -97,12 +107,17 @@ export async function planLaunch(ctx: Ec2Context, request: RunInstancesInput): P
 
 function launchCount({ MinCount = 1, MaxCount = MinCount }: RunInstancesInput): number {
   if (!Number.isInteger(MaxCount) || MaxCount < 1 || MinCount > MaxCount)
-    throw new Ec2Error('InvalidParameterValue', `The instance count ${MaxCount} is not valid`, { hint: 'give a whole number from 1' });
+    throw new Ec2Error('InvalidParameterValue', `The instance count ${MaxCount} is not valid`, {
+      hint: 'give a whole number from 1',
+    });
   return MaxCount;
 }
 
 /** KVM where it has been proved to work; a person is told once per launch why it is not used. */
-async function chooseAccelerator(ctx: Ec2Context, architecture: Architecture): Promise<Instance['accelerator']> {
+async function chooseAccelerator(
+  ctx: Ec2Context,
+  architecture: Architecture,
+): Promise<Instance['accelerator']> {
   const verdict = await probeAccelerator({
     architecture,
     hostArchitecture: hostArchitecture(),
@@ -112,7 +127,10 @@ async function chooseAccelerator(ctx: Ec2Context, architecture: Architecture): P
   if (verdict.accelerator === 'tcg') {
     const reason = verdict.reason ?? 'it is not offered';
     if (verdict.kind === 'cross-architecture') ctx.report.info(`emulating ${architecture}: ${reason}`);
-    else ctx.report.warn(`KVM is not usable on this host (${reason}). Using TCG: much slower, and not a security boundary.`);
+    else
+      ctx.report.warn(
+        `KVM is not usable on this host (${reason}). Using TCG: much slower, and not a security boundary.`,
+      );
   }
   return verdict.accelerator;
 }
@@ -120,16 +138,26 @@ async function chooseAccelerator(ctx: Ec2Context, architecture: Architecture): P
 function checkedKeyName(ctx: Ec2Context, keyName: string | undefined): string | null {
   if (keyName === undefined) return null;
   if (keyPairs.listBy(ctx.db, 'name', keyName).length === 0)
-    throw new Ec2Error('InvalidKeyPair.NotFound', `The key pair '${keyName}' does not exist`, { hint: 'bonami key ls' });
+    throw new Ec2Error('InvalidKeyPair.NotFound', `The key pair '${keyName}' does not exist`, {
+      hint: 'bonami key ls',
+    });
   return keyName;
 }
 
-async function checkedUserData(ctx: Ec2Context, image: Image, encoded: string | undefined): Promise<Buffer | undefined> {
+async function checkedUserData(
+  ctx: Ec2Context,
+  image: Image,
+  encoded: string | undefined,
+): Promise<Buffer | undefined> {
   if (encoded === undefined || encoded === '') return undefined;
   if (image.firstBoot === 'none')
-    throw new Ec2Error('InvalidParameterCombination', `The image '${image.name}' has nothing that reads user data`, {
-      hint: 'launch without user data, or use an image with cloud-init',
-    });
+    throw new Ec2Error(
+      'InvalidParameterCombination',
+      `The image '${image.name}' has nothing that reads user data`,
+      {
+        hint: 'launch without user data, or use an image with cloud-init',
+      },
+    );
   const bytes = Buffer.from(encoded, 'base64');
   const { warnings } = await parseUserData(bytes);
   for (const warning of warnings) ctx.report.warn(`user data: ${warning}`);
@@ -150,6 +178,8 @@ function metadataOptions({ MetadataOptions: wanted = {} }: RunInstancesInput): M
 }
 
 function requestedTags({ TagSpecifications = [] }: RunInstancesInput, resourceType: string): Tags {
-  const tags = TagSpecifications.filter((each) => each.ResourceType === resourceType).flatMap((each) => each.Tags ?? []);
+  const tags = TagSpecifications.filter((each) => each.ResourceType === resourceType).flatMap(
+    (each) => each.Tags ?? [],
+  );
   return Object.fromEntries(tags.map(({ Key = '', Value = '' }) => [checkedTagKey(Key), Value]));
 }

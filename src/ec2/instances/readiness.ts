@@ -38,7 +38,10 @@ const CONSOLE_TAIL = 12;
  * Waits until the condition holds. Throws `WaitTimeout`, naming what was awaited, the stage the guest is in and the
  * console's last lines; throws at once when the instance ends or its kernel panics.
  */
-export async function waitForInstance(ctx: Ec2Context, { instanceId, condition, timeoutMs }: WaitRequest): Promise<Readiness> {
+export async function waitForInstance(
+  ctx: Ec2Context,
+  { instanceId, condition, timeoutMs }: WaitRequest,
+): Promise<Readiness> {
   const began = performance.now();
   const watch = new ConsoleWatch(ctx, instanceId, began);
   const ready = await waitUntil(
@@ -61,7 +64,10 @@ export async function waitForInstance(ctx: Ec2Context, { instanceId, condition, 
     throw new BonamiError(
       'WaitTimeout',
       `${instanceId} did not reach '${condition}' within ${timeoutMs / 1000} s: it was still ${instance ? watch.stage(instance) : 'gone'}`,
-      { hint: `bonami logs ${instanceId}, or wait on with: bonami wait ${instanceId} --for ${condition} --timeout 600`, details: watch.tail() },
+      {
+        hint: `bonami logs ${instanceId}, or wait on with: bonami wait ${instanceId} --for ${condition} --timeout 600`,
+        details: watch.tail(),
+      },
     );
   }
   return { marks: watch.marks, seconds };
@@ -86,23 +92,42 @@ function requirePossible(ctx: Ec2Context, instance: Instance, { condition, watch
   const details = watch.tail();
   const wantsEnd = condition === 'stopped' || condition === 'terminated';
   if (!wantsEnd && state !== 'pending' && state !== 'running')
-    throw new BonamiError('InstanceEnded', `${instanceId} is ${state} (${instance.stateReason?.message ?? 'no reason known'}), so it will not reach '${condition}'`, {
-      hint: `bonami logs ${instanceId}`,
-      details,
-    });
+    throw new BonamiError(
+      'InstanceEnded',
+      `${instanceId} is ${state} (${instance.stateReason?.message ?? 'no reason known'}), so it will not reach '${condition}'`,
+      {
+        hint: `bonami logs ${instanceId}`,
+        details,
+      },
+    );
   if (condition === 'stopped' && state === 'terminated')
     throw new BonamiError('InstanceEnded', `${instanceId} is terminated`, { hint: 'bonami ls' });
   if (condition === 'cloud-init' && firstBoot === 'none')
-    throw new BonamiError('InvalidParameterCombination', `the image of ${instanceId} has no cloud-init to wait for`, { hint: '--wait ssh' });
+    throw new BonamiError(
+      'InvalidParameterCombination',
+      `the image of ${instanceId} has no cloud-init to wait for`,
+      { hint: '--wait ssh' },
+    );
   const panic = watch.marks.find((mark) => mark.kind === 'panic');
   if (panic?.kind === 'panic' && !wantsEnd)
-    throw new BonamiError('GuestPanicked', `the kernel of ${instanceId} panicked: ${panic.message}`, { hint: `bonami reboot ${instanceId}`, details });
+    throw new BonamiError('GuestPanicked', `the kernel of ${instanceId} panicked: ${panic.message}`, {
+      hint: `bonami reboot ${instanceId}`,
+      details,
+    });
 }
 
-async function holds(ctx: Ec2Context, instance: Instance, condition: Condition, watch: ConsoleWatch): Promise<boolean> {
+async function holds(
+  ctx: Ec2Context,
+  instance: Instance,
+  condition: Condition,
+  watch: ConsoleWatch,
+): Promise<boolean> {
   switch (condition) {
     case 'running':
-      return instance.state === 'running' && (await machineStatus(ctx.layout.instance(instance.instanceId))) === 'running';
+      return (
+        instance.state === 'running' &&
+        (await machineStatus(ctx.layout.instance(instance.instanceId))) === 'running'
+      );
     case 'ssh':
       return instance.state === 'running' && (await greets(await sshEndpoint(ctx, instance)));
     case 'cloud-init':
@@ -156,8 +181,10 @@ class ConsoleWatch {
     const last = this.marks.findLast((mark) => mark.kind === 'stage' || mark.kind === 'finished');
     if (last?.kind === 'finished') return 'done with cloud-init';
     if (last?.kind === 'stage') return `in cloud-init, ${STAGE_NAMES[last.name] ?? last.name}`;
-    if (readEvents(this.#ctx.layout.instance(this.#instanceId)).some(({ kind }) => kind === 'imds')) return 'booting, talking to the metadata service';
-    if (this.marks.some(({ kind }) => kind === 'kernel') || this.#lines.length > 3) return 'booting its kernel and services';
+    if (readEvents(this.#ctx.layout.instance(this.#instanceId)).some(({ kind }) => kind === 'imds'))
+      return 'booting, talking to the metadata service';
+    if (this.marks.some(({ kind }) => kind === 'kernel') || this.#lines.length > 3)
+      return 'booting its kernel and services';
     return this.#lines.length > 0 ? 'in its boot loader' : 'in its firmware (no console output yet)';
   }
 }

@@ -13,7 +13,10 @@ const REBOOT_GRACE_MS = 30_000;
  * EC2's RebootInstances: asks the guest to shut down cleanly, then resets it within the same machine process; a
  * guest that does not obey is reset. Also the way out for an instance that a panic or a full disk has paused.
  */
-export async function rebootInstances(ctx: Ec2Context, request: RebootInstancesRequest): Promise<Record<string, never>> {
+export async function rebootInstances(
+  ctx: Ec2Context,
+  request: RebootInstancesRequest,
+): Promise<Record<string, never>> {
   const wanted = (request.InstanceIds ?? []).map((id) => getInstance(ctx.db, id));
   await reconcileInstances(ctx);
   await forEach(wanted, ({ instanceId }) =>
@@ -22,7 +25,10 @@ export async function rebootInstances(ctx: Ec2Context, request: RebootInstancesR
       await pressPowerAndReset(ctx.layout.instance(instanceId), {
         graceMs: REBOOT_GRACE_MS,
         signal: ctx.signal,
-        onImpatience: () => ctx.report.warn(`${instanceId} did not shut down within ${REBOOT_GRACE_MS / 1000} s, so it is reset`),
+        onImpatience: () =>
+          ctx.report.warn(
+            `${instanceId} did not shut down within ${REBOOT_GRACE_MS / 1000} s, so it is reset`,
+          ),
       });
     }),
   );

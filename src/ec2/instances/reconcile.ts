@@ -57,7 +57,10 @@ async function settle(ctx: Ec2Context, instance: Instance): Promise<void> {
       await haltToStopped(ctx, instance, { reason: instance.stateReason ?? REASONS.userStop, manner: 'ask' });
       return;
     case 'shutting-down':
-      await haltToTerminated(ctx, instance, { reason: instance.stateReason ?? REASONS.userStop, manner: 'kill' });
+      await haltToTerminated(ctx, instance, {
+        reason: instance.stateReason ?? REASONS.userStop,
+        manner: 'kill',
+      });
       return;
     case 'stopped':
     case 'terminated':
@@ -79,12 +82,22 @@ async function adopt(ctx: Ec2Context, instance: Instance): Promise<void> {
  * Undoes a launch that did not get its machine: a first launch leaves nothing but a terminated record, a later
  * start leaves the instance stopped, with its disks.
  */
-export async function rollBack(ctx: Ec2Context, instance: Instance, reason: NonNullable<Instance['stateReason']>): Promise<void> {
+export async function rollBack(
+  ctx: Ec2Context,
+  instance: Instance,
+  reason: NonNullable<Instance['stateReason']>,
+): Promise<void> {
   if (instance.starts > 0) {
-    await haltToStopped(ctx, record(ctx, inState(instance, 'stopping', { now: ctx.now(), reason })), { reason, manner: 'kill' });
+    await haltToStopped(ctx, record(ctx, inState(instance, 'stopping', { now: ctx.now(), reason })), {
+      reason,
+      manner: 'kill',
+    });
     return;
   }
-  await haltToTerminated(ctx, record(ctx, inState(instance, 'shutting-down', { now: ctx.now(), reason })), { reason, manner: 'kill' });
+  await haltToTerminated(ctx, record(ctx, inState(instance, 'shutting-down', { now: ctx.now(), reason })), {
+    reason,
+    manner: 'kill',
+  });
 }
 
 /** The machine ended without us: the guest powered off, or QEMU died. */
@@ -92,8 +105,15 @@ async function settleEnded(ctx: Ec2Context, instance: Instance): Promise<void> {
   const poweredOff = lastShutdown(ctx.layout.instance(instance.instanceId)) === 'guest';
   const reason = poweredOff ? REASONS.guestShutdown : REASONS.died;
   if (poweredOff && instance.shutdownBehavior === 'terminate')
-    await haltToTerminated(ctx, record(ctx, inState(instance, 'shutting-down', { now: ctx.now(), reason })), { reason, manner: 'kill' });
-  else await haltToStopped(ctx, record(ctx, inState(instance, 'stopping', { now: ctx.now(), reason })), { reason, manner: 'kill' });
+    await haltToTerminated(ctx, record(ctx, inState(instance, 'shutting-down', { now: ctx.now(), reason })), {
+      reason,
+      manner: 'kill',
+    });
+  else
+    await haltToStopped(ctx, record(ctx, inState(instance, 'stopping', { now: ctx.now(), reason })), {
+      reason,
+      manner: 'kill',
+    });
 }
 
 function forget(ctx: Ec2Context, instance: Instance): void {
@@ -107,7 +127,12 @@ function forget(ctx: Ec2Context, instance: Instance): void {
 
 /** A crash between an instance's end and its network's leaves a VPC up with nothing in it. */
 async function removeIdleNetworks(ctx: Ec2Context): Promise<void> {
-  const busy = new Set(instances.list(ctx.db).filter(({ state }) => ACTIVE_STATES.has(state)).map(({ vpcId }) => vpcId));
+  const busy = new Set(
+    instances
+      .list(ctx.db)
+      .filter(({ state }) => ACTIVE_STATES.has(state))
+      .map(({ vpcId }) => vpcId),
+  );
   for (const name of readdirSync(ctx.layout.run))
     if (isId('vpc', name) && !busy.has(name)) await removeIdleNetwork(ctx, name);
 }

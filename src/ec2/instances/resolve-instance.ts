@@ -10,7 +10,9 @@ export function getInstance(db: Db, instanceId: string): Instance {
     throw new Ec2Error('InvalidInstanceID.Malformed', `Invalid id: '${instanceId}'`, { hint: 'bonami ls' });
   const instance = instances.get(db, instanceId);
   if (instance === undefined)
-    throw new Ec2Error('InvalidInstanceID.NotFound', `The instance ID '${instanceId}' does not exist`, { hint: 'bonami ls -a' });
+    throw new Ec2Error('InvalidInstanceID.NotFound', `The instance ID '${instanceId}' does not exist`, {
+      hint: 'bonami ls -a',
+    });
   return instance;
 }
 
@@ -26,14 +28,26 @@ export function resolveInstance(db: Db, reference: string): Instance {
   const living = byName.filter(({ state }) => state !== 'terminated' && state !== 'shutting-down');
   const matches = living.length > 0 ? living : byName;
   const candidates =
-    matches.length > 0 ? matches : isIdPrefix('instance', reference) ? all.filter(({ instanceId }) => instanceId.startsWith(reference)) : [];
+    matches.length > 0
+      ? matches
+      : isIdPrefix('instance', reference)
+        ? all.filter(({ instanceId }) => instanceId.startsWith(reference))
+        : [];
   const [first, ...others] = candidates;
   if (first === undefined)
-    throw new Ec2Error('InvalidInstanceID.NotFound', `There is no instance with the id or name '${reference}'`, { hint: 'bonami ls -a' });
+    throw new Ec2Error(
+      'InvalidInstanceID.NotFound',
+      `There is no instance with the id or name '${reference}'`,
+      { hint: 'bonami ls -a' },
+    );
   if (others.length > 0)
-    throw new Ec2Error('InvalidInstanceID.Ambiguous', `'${reference}' could be ${candidates.map(({ instanceId }) => instanceId).join(' or ')}`, {
-      hint: 'name one of them by its id',
-    });
+    throw new Ec2Error(
+      'InvalidInstanceID.Ambiguous',
+      `'${reference}' could be ${candidates.map(({ instanceId }) => instanceId).join(' or ')}`,
+      {
+        hint: 'name one of them by its id',
+      },
+    );
   return first;
 }
 

@@ -47,7 +47,11 @@ export async function runInstances(ctx: Ec2Context, request: RunInstancesInput):
   );
 }
 
-async function launchOrRollBack(ctx: Ec2Context, { instanceId }: Instance, userData: Buffer | undefined): Promise<void> {
+async function launchOrRollBack(
+  ctx: Ec2Context,
+  { instanceId }: Instance,
+  userData: Buffer | undefined,
+): Promise<void> {
   await withInstance(ctx, { instanceId, purpose: 'launch' }, async (instance) => {
     try {
       writeUserData(ctx, instanceId, userData);
@@ -63,22 +67,31 @@ function earlierLaunch(ctx: Ec2Context, { clientToken, requestDigest }: LaunchPl
   if (clientToken === null) return [];
   const found = instances.list(ctx.db).filter((instance) => instance.clientToken === clientToken);
   if (found.some((instance) => instance.requestDigest !== requestDigest))
-    throw new Ec2Error('IdempotentParameterMismatch', `The client token '${clientToken}' was used before with other parameters`);
+    throw new Ec2Error(
+      'IdempotentParameterMismatch',
+      `The client token '${clientToken}' was used before with other parameters`,
+    );
   return found;
 }
 
 function requireSpace(ctx: Ec2Context): void {
   const { bavail, bsize } = statfsSync(ctx.layout.volumes);
   if (bavail * bsize < SPACE_WATERMARK)
-    throw new HostError('NoSpace', `less than ${SPACE_WATERMARK / 2 ** 20} MiB are free in '${ctx.layout.home}'`, {
-      hint: 'free some space, or set BONAMI_HOME to another disk',
-    });
+    throw new HostError(
+      'NoSpace',
+      `less than ${SPACE_WATERMARK / 2 ** 20} MiB are free in '${ctx.layout.home}'`,
+      {
+        hint: 'free some space, or set BONAMI_HOME to another disk',
+      },
+    );
 }
 
 /** Inside the transaction: ids, address, MAC and user id are unique by constraint from here on. */
 function recordPlan(ctx: Ec2Context, plan: LaunchPlan): readonly Instance[] {
   const reservationId = newId('reservation');
-  return Array.from({ length: plan.count }, (_, launchIndex) => recordInstance(ctx, plan, { reservationId, launchIndex }));
+  return Array.from({ length: plan.count }, (_, launchIndex) =>
+    recordInstance(ctx, plan, { reservationId, launchIndex }),
+  );
 }
 
 function recordInstance(
@@ -127,7 +140,11 @@ function recordInstance(
   return instance;
 }
 
-function recordInterface(ctx: Ec2Context, plan: LaunchPlan, { instanceId, launchTime, securityGroupIds }: Instance): void {
+function recordInterface(
+  ctx: Ec2Context,
+  plan: LaunchPlan,
+  { instanceId, launchTime, securityGroupIds }: Instance,
+): void {
   const networkInterfaceId = newId('networkInterface');
   networkInterfaces.insert(ctx.db, {
     networkInterfaceId,
@@ -147,7 +164,11 @@ function recordInterface(ctx: Ec2Context, plan: LaunchPlan, { instanceId, launch
   });
 }
 
-function recordVolumes(ctx: Ec2Context, plan: LaunchPlan, { instanceId, launchTime, availabilityZone }: Instance): void {
+function recordVolumes(
+  ctx: Ec2Context,
+  plan: LaunchPlan,
+  { instanceId, launchTime, availabilityZone }: Instance,
+): void {
   for (const { deviceName, size, volumeType, deleteOnTermination, fromImage } of plan.volumes) {
     const volumeId = newId('volume');
     volumes.insert(ctx.db, {

@@ -7,7 +7,11 @@ import type { Ec2Context } from '../context.ts';
 import { privateDnsName } from './ec2-instance.ts';
 
 /** Writes the NoCloud seed disk of an instance: the same facts that the metadata service would give. */
-export async function writeSeed(ctx: Ec2Context, instance: Instance, attached: readonly NetworkInterface[]): Promise<void> {
+export async function writeSeed(
+  ctx: Ec2Context,
+  instance: Instance,
+  attached: readonly NetworkInterface[],
+): Promise<void> {
   const paths = ctx.layout.instance(instance.instanceId);
   const primary = attached.find(({ attachment }) => attachment?.deviceIndex === 0);
   const [key] = instance.keyName === null ? [] : keyPairs.listBy(ctx.db, 'name', instance.keyName);

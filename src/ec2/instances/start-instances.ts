@@ -7,7 +7,10 @@ import { reconcileInstances, rollBack } from './reconcile.ts';
 import { getInstance } from './resolve-instance.ts';
 
 /** EC2's StartInstances. Starting a running instance is no error. Resolves when the machines run. */
-export async function startInstances(ctx: Ec2Context, request: StartInstancesRequest): Promise<StartInstancesResult> {
+export async function startInstances(
+  ctx: Ec2Context,
+  request: StartInstancesRequest,
+): Promise<StartInstancesResult> {
   const wanted = (request.InstanceIds ?? []).map((id) => getInstance(ctx.db, id));
   await reconcileInstances(ctx);
   const changes = await forEach(wanted, ({ instanceId }) =>
@@ -15,7 +18,10 @@ export async function startInstances(ctx: Ec2Context, request: StartInstancesReq
       const previous = ec2State(instance.state);
       if (instance.state !== 'running') {
         requireState(instance, ['stopped'], 'started');
-        const pending = record(ctx, { ...inState(instance, 'pending', { now: ctx.now() }), launchTime: ctx.now().toISOString() });
+        const pending = record(ctx, {
+          ...inState(instance, 'pending', { now: ctx.now() }),
+          launchTime: ctx.now().toISOString(),
+        });
         try {
           await launch(ctx, instanceId);
         } catch (error) {

@@ -12,7 +12,10 @@ import { reconcileInstances } from './reconcile.ts';
  * it is switched off at once (its disks are flushed by QEMU, not by the guest). Stopping a stopped instance is
  * no error. Resolves when the instances are stopped.
  */
-export async function stopInstances(ctx: Ec2Context, request: StopInstancesRequest): Promise<StopInstancesResult> {
+export async function stopInstances(
+  ctx: Ec2Context,
+  request: StopInstancesRequest,
+): Promise<StopInstancesResult> {
   const wanted = (request.InstanceIds ?? []).map((id) => getInstance(ctx.db, id));
   await reconcileInstances(ctx);
   const changes = await forEach(wanted, ({ instanceId }) =>
@@ -20,9 +23,15 @@ export async function stopInstances(ctx: Ec2Context, request: StopInstancesReque
       const previous = ec2State(instance.state);
       if (instance.state !== 'stopped') {
         requireState(instance, ['running', 'stopping'], 'stopped');
-        const stopping = record(ctx, inState(instance, 'stopping', { now: ctx.now(), reason: REASONS.userStop }));
+        const stopping = record(
+          ctx,
+          inState(instance, 'stopping', { now: ctx.now(), reason: REASONS.userStop }),
+        );
         failpoint('stop:planned');
-        await haltToStopped(ctx, stopping, { reason: REASONS.userStop, manner: request.Force === true ? 'cut' : 'ask' });
+        await haltToStopped(ctx, stopping, {
+          reason: REASONS.userStop,
+          manner: request.Force === true ? 'cut' : 'ask',
+        });
       }
       return { InstanceId: instanceId, PreviousState: previous, CurrentState: ec2State('stopped') };
     }),

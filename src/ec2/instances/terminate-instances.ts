@@ -12,15 +12,24 @@ import { getInstance } from './resolve-instance.ts';
  * EC2's TerminateInstances: the machine ends at once when nothing of its disks is kept, and cleanly otherwise;
  * everything with DeleteOnTermination goes. Terminating twice is no error. Resolves when all is gone.
  */
-export async function terminateInstances(ctx: Ec2Context, request: TerminateInstancesRequest): Promise<TerminateInstancesResult> {
+export async function terminateInstances(
+  ctx: Ec2Context,
+  request: TerminateInstancesRequest,
+): Promise<TerminateInstancesResult> {
   const wanted = (request.InstanceIds ?? []).map((id) => getInstance(ctx.db, id));
   const changes = await forEach(wanted, ({ instanceId }) =>
     withInstance(ctx, { instanceId, purpose: 'terminate' }, async (instance) => {
       const previous = ec2State(instance.state);
       if (instance.state !== 'terminated') {
-        const doomed = record(ctx, inState(instance, 'shutting-down', { now: ctx.now(), reason: REASONS.userStop }));
+        const doomed = record(
+          ctx,
+          inState(instance, 'shutting-down', { now: ctx.now(), reason: REASONS.userStop }),
+        );
         failpoint('terminate:planned');
-        await haltToTerminated(ctx, doomed, { reason: REASONS.userStop, manner: keepsDisks(ctx, instanceId) ? 'ask' : 'kill' });
+        await haltToTerminated(ctx, doomed, {
+          reason: REASONS.userStop,
+          manner: keepsDisks(ctx, instanceId) ? 'ask' : 'kill',
+        });
       }
       return { InstanceId: instanceId, PreviousState: previous, CurrentState: ec2State('terminated') };
     }),
@@ -30,5 +39,7 @@ export async function terminateInstances(ctx: Ec2Context, request: TerminateInst
 }
 
 function keepsDisks(ctx: Ec2Context, instanceId: string): boolean {
-  return volumes.listBy(ctx.db, 'instance_id', instanceId).some(({ attachment }) => attachment?.deleteOnTermination === false);
+  return volumes
+    .listBy(ctx.db, 'instance_id', instanceId)
+    .some(({ attachment }) => attachment?.deleteOnTermination === false);
 }

@@ -27,13 +27,17 @@ const TABLES: Readonly<Partial<Record<ResourceKind, Lookup>>> = {
 };
 
 /** EC2's CreateTags: sets tags on resources, all or none. Throws `InvalidID` for a resource that does not exist. */
-export function createTags(ctx: Ec2Context, { Resources = [], Tags = [] }: CreateTagsRequest): Record<string, never> {
+export function createTags(
+  ctx: Ec2Context,
+  { Resources = [], Tags = [] }: CreateTagsRequest,
+): Record<string, never> {
   const tags = Object.fromEntries(Tags.map(({ Key = '', Value = '' }) => [checkedTagKey(Key), Value]));
   transact(ctx.db, () => {
     for (const id of Resources) {
       requireResource(ctx.db, id);
       const all = { ...tagsOf(ctx.db, id), ...tags };
-      if (Object.keys(all).length > TAGS_PER_RESOURCE) throw new Ec2Error('TagLimitExceeded', `${id} would have more than ${TAGS_PER_RESOURCE} tags`);
+      if (Object.keys(all).length > TAGS_PER_RESOURCE)
+        throw new Ec2Error('TagLimitExceeded', `${id} would have more than ${TAGS_PER_RESOURCE} tags`);
       putTags(ctx.db, id, tags);
     }
   });
@@ -41,12 +45,17 @@ export function createTags(ctx: Ec2Context, { Resources = [], Tags = [] }: Creat
 }
 
 /** EC2's DeleteTags: removes tags by key (and value, where one is given). Absent is success. */
-export function deleteTags(ctx: Ec2Context, { Resources = [], Tags = [] }: DeleteTagsRequest): Record<string, never> {
+export function deleteTags(
+  ctx: Ec2Context,
+  { Resources = [], Tags = [] }: DeleteTagsRequest,
+): Record<string, never> {
   transact(ctx.db, () => {
     for (const id of Resources) {
       requireResource(ctx.db, id);
       const present = tagsOf(ctx.db, id);
-      const doomed = Tags.filter(({ Key = '', Value }) => Value === undefined || present[Key] === Value).flatMap(({ Key }) => Key ?? []);
+      const doomed = Tags.filter(
+        ({ Key = '', Value }) => Value === undefined || present[Key] === Value,
+      ).flatMap(({ Key }) => Key ?? []);
       removeTags(ctx.db, id, doomed);
     }
   });
@@ -56,5 +65,6 @@ export function deleteTags(ctx: Ec2Context, { Resources = [], Tags = [] }: Delet
 function requireResource(db: Db, id: string): void {
   const kind = (Object.keys(ID_PREFIXES) as ResourceKind[]).find((each) => isId(each, id));
   const lookup = kind === undefined ? undefined : TABLES[kind];
-  if (lookup?.get(db, id) === undefined) throw new Ec2Error('InvalidID', `The ID '${id}' is not valid`, { hint: 'bonami ls' });
+  if (lookup?.get(db, id) === undefined)
+    throw new Ec2Error('InvalidID', `The ID '${id}' is not valid`, { hint: 'bonami ls' });
 }

@@ -3,6 +3,8 @@ import { Ec2Error } from '../../core/errors.ts';
 /** AWS: "Tag restrictions": 1 to 128 characters, no `aws:` prefix. Control characters cannot be carried by XML. */
 export function checkedTagKey(key: string): string {
   if (key.length < 1 || key.length > 128 || /^aws:/i.test(key) || /\p{Cc}/u.test(key))
-    throw new Ec2Error('InvalidParameterValue', `'${key}' is not a valid tag key`, { hint: '1 to 128 characters, not starting with aws:' });
+    throw new Ec2Error('InvalidParameterValue', `'${key}' is not a valid tag key`, {
+      hint: '1 to 128 characters, not starting with aws:',
+    });
   return key;
 }

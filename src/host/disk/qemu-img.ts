@@ -159,12 +159,10 @@ function refusesDirectIo(error: unknown): boolean {
 /** Errors that `qemu-img check` finds in one of our own qcow2 files; leaked clusters only waste space. */
 export async function check(path: string): Promise<{ corruptions: number; leaks: number }> {
   // 2: corruptions found, 3: leaks found. Both are answers; 1 is a file that could not be checked.
-  const args = ['check', '-q', '-f', 'qcow2', '--output=json', '--', absolute(path)];
+  const args = ['check', '-f', 'qcow2', '--output=json', '--', absolute(path)];
   const { stdout } = await run('qemu-img', args, { answers: [2, 3] });
-  const answer = z
-    .object({ corruptions: z.number().default(0), leaks: z.number().default(0) })
-    .parse(JSON.parse(stdout));
-  return answer;
+  const found = z.number().default(0);
+  return z.object({ corruptions: found, leaks: found }).parse(JSON.parse(stdout));
 }
 
 interface Limits extends Pick<CommandOptions, 'signal' | 'onStdoutLine'> {

@@ -12,7 +12,10 @@ export interface Endpoint {
  * What a TCP service says first, at most one line; undefined when it cannot be reached or says nothing in time.
  * A server that greets (SSH) has started; an open port alone may be a listening socket without one.
  */
-export async function readBanner({ address, port, namespacePath }: Endpoint, timeoutMs: number): Promise<string | undefined> {
+export async function readBanner(
+  { address, port, namespacePath }: Endpoint,
+  timeoutMs: number,
+): Promise<string | undefined> {
   if (namespacePath !== undefined) return scanKeys({ address, port }, namespacePath, timeoutMs);
   return new Promise((resolve) => {
     const socket = connect({ host: address, port });
@@ -29,8 +32,16 @@ export async function readBanner({ address, port, namespacePath }: Endpoint, tim
 }
 
 /** The same question through a namespace, where only a child process can go. */
-async function scanKeys({ address, port }: Endpoint, namespacePath: string, timeoutMs: number): Promise<string | undefined> {
+async function scanKeys(
+  { address, port }: Endpoint,
+  namespacePath: string,
+  timeoutMs: number,
+): Promise<string | undefined> {
   const seconds = String(Math.max(1, Math.round(timeoutMs / 1000)));
-  const { stdout } = await run('nsenter', [`--net=${namespacePath}`, 'ssh-keyscan', '-T', seconds, '-p', String(port), address], { answers: [1] });
+  const { stdout } = await run(
+    'nsenter',
+    [`--net=${namespacePath}`, 'ssh-keyscan', '-T', seconds, '-p', String(port), address],
+    { answers: [1] },
+  );
   return stdout.trim() === '' ? undefined : 'SSH-2.0';
 }

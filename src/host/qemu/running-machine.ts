@@ -158,7 +158,10 @@ export async function powerDown(
  * Reboots the guest within its process: power button, then reset once it has shut down or its time is over.
  * A paused guest (panic, full disk) is reset at once.
  */
-export async function pressPowerAndReset(paths: MachinePaths, { graceMs, signal, onImpatience }: PowerDownOptions): Promise<void> {
+export async function pressPowerAndReset(
+  paths: MachinePaths,
+  { graceMs, signal, onImpatience }: PowerDownOptions,
+): Promise<void> {
   await withQmp(paths, async (qmp) => {
     const { status } = (await qmp.execute('query-status')) as { status: string };
     if (status === 'running') {

@@ -19,7 +19,12 @@ export async function attachSerial(path: string, { input, output }: Terminal): P
   await new Promise<void>((resolve, reject) => {
     socket.once('connect', resolve);
     socket.once('error', (cause) =>
-      reject(new HostError('ConsoleUnreachable', 'the serial console does not answer', { hint: 'bonami ls', cause })),
+      reject(
+        new HostError('ConsoleUnreachable', 'the serial console does not answer', {
+          hint: 'bonami ls',
+          cause,
+        }),
+      ),
     );
   });
   const wasRaw = input.isRaw;

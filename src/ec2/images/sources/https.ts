@@ -106,7 +106,12 @@ async function request(url: URL, options: FetchOptions): Promise<IncomingMessage
     ...(ca === undefined ? {} : { ca }),
   };
   return new Promise((resolve, reject) => {
-    const outgoing = get(url, settings, resolve);
+    const silence = new Error(`silence for ${idleTimeoutMs} ms`);
+    const outgoing = get(url, settings, (response) => {
+      // From here on an error of the request would reach the reader only as "aborted".
+      outgoing.setTimeout(0).removeAllListeners('timeout');
+      resolve(response.setTimeout(idleTimeoutMs, () => response.destroy(silence)));
+    });
     const unreachable = (why: string): HostError =>
       new HostError('Unreachable', `'${url.hostname}' cannot be reached: ${why}`);
     let isConnected = false;
@@ -118,7 +123,7 @@ async function request(url: URL, options: FetchOptions): Promise<IncomingMessage
       // A TLS error comes after `connect`: that host was reached, but is not who it says.
       socket.once('connect', () => (isConnected = true)).once('secureConnect', () => clearTimeout(timer)),
     );
-    outgoing.setTimeout(idleTimeoutMs, () => outgoing.destroy(new Error(`silence for ${idleTimeoutMs} ms`)));
+    outgoing.setTimeout(idleTimeoutMs, () => outgoing.destroy(silence));
     outgoing.once('error', (cause) => {
       clearTimeout(timer);
       const isOwn = cause instanceof HostError || isConnected || signal.aborted;

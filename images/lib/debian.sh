@@ -1,0 +1,73 @@
+# Debian packages for image recipes, taken with apt's own verification but without touching the host's apt state.
+# Sourced by build scripts.
+# shellcheck shell=bash
+
+export LC_ALL=C PATH=$PATH:/usr/sbin:/sbin
+mirror=${BONAMI_DEBIAN_MIRROR:-http://deb.debian.org/debian}
+security_mirror=${BONAMI_DEBIAN_SECURITY_MIRROR:-http://deb.debian.org/debian-security}
+keyring=/usr/share/keyrings/debian-archive-keyring.gpg
+
+say() { echo "==> $*" >&2; }
+
+die() {
+	echo "error: $*" >&2
+	exit 1
+}
+
+# need COMMAND…: ends the build before it begins when a program is missing.
+need() {
+	local command
+	for command in "$@"; do
+		command -v "$command" >/dev/null || die "'$command' is missing"
+	done
+	[ -r "$keyring" ] || die "'$keyring' is missing: sudo apt-get install debian-archive-keyring"
+}
+
+# make_scratch: a folder $scratch that is gone when the script ends, however it ends.
+make_scratch() {
+	scratch=$(mktemp -d "${TMPDIR:-/tmp}/bonami-image-XXXXXX")
+	trap 'rm -rf "$scratch"' EXIT
+	trap 'exit 130' INT
+	trap 'exit 143' TERM HUP
+}
+
+debian_sources() {
+	cat <<-END
+		deb [signed-by=$keyring] $mirror bookworm main
+		deb [signed-by=$keyring] $mirror bookworm-updates main
+		deb [signed-by=$keyring] $security_mirror bookworm-security main
+	END
+}
+
+# debian_extract ARCHITECTURE TARGET PACKAGE…: downloads packages and unpacks their files below TARGET.
+# Dependencies are not followed: a one-file guest wants exactly what it names.
+debian_extract() {
+	local architecture=$1 target=$2
+	shift 2
+	local state=$scratch/apt-$architecture
+	mkdir -p "$state"/{lists/partial,archives/partial} "$target"
+	debian_sources >"$state/sources.list"
+	: >"$state/status"
+	local options=(
+		-qq -o "APT::Architecture=$architecture" -o "APT::Architectures=$architecture"
+		-o "Dir::State=$state" -o "Dir::State::Lists=$state/lists" -o "Dir::State::status=$state/status"
+		-o "Dir::Cache=$state" -o "Dir::Etc::SourceList=$state/sources.list" -o Dir::Etc::SourceParts=-
+		-o APT::Sandbox::User=root -o Acquire::Languages=none
+	)
+	[ -e "$state/updated" ] || apt-get "${options[@]}" update
+	: >"$state/updated"
+	local package wanted=()
+	for package in "$@"; do
+		# A meta package (linux-image-cloud-amd64) stands for the one it depends on.
+		case $package in
+		linux-image-*) package=$(apt-cache "${options[@]}" depends --important "$package" | sed -n 's/^ *Depends: \(linux-image-[0-9]\)/\1/p' | head -n 1) ;;
+		esac
+		wanted+=("$package")
+	done
+	(cd "$state/archives" && apt-get "${options[@]}" download "${wanted[@]}")
+	local file
+	for file in "$state"/archives/*.deb; do
+		dpkg-deb -x "$file" "$target"
+		rm "$file"
+	done
+}

@@ -1,0 +1,101 @@
+# Assembles a bootable x86_64 disk from a folder: GPT, BIOS boot, one ext4 root partition that comes last, so that
+# it can grow. Needs no loop device, no mount and no GRUB installation on a device: every piece is written into a
+# plain file at a known place. Sourced by build scripts after lib/debian.sh; needs $scratch.
+# shellcheck shell=bash
+
+sector=512
+root_start_mib=64
+# The partitions have the numbers that Debian's own cloud images give them: root 1, BIOS boot 14, EFI system 15.
+type_linux=4F68BCE3-E8CD-4DB1-96E7-FBCAF984B709
+type_bios_boot=21686148-6449-6E6F-744E-656564454649
+type_efi=C12A7328-F81F-11D2-BA4B-00A0C93EC93B
+
+# assemble_disk OUTPUT ROOT_FOLDER SIZE_MIB LABEL UUID: OUTPUT is an uncompressed qcow2 file, there whole or not
+# at all. ROOT_FOLDER holds boot/grub/grub.cfg. Owners of files are taken as they are: run it where they are right.
+assemble_disk() {
+	local output=$1 folder=$2 size_mib=$3 label=$4 uuid=$5
+	local part=$scratch/part.raw
+	make_root "$part" "$folder" $((size_mib - root_start_mib - 1)) "$label" "$uuid"
+	finish_disk "$output" "$part" "$size_mib" "$uuid"
+}
+
+# make_root PART ROOT_FOLDER SIZE_MIB LABEL UUID: the root file system, as a sparse file.
+make_root() {
+	local part=$1 folder=$2 size_mib=$3 label=$4 uuid=$5
+	say "making the root file system"
+	truncate -s "${size_mib}M" "$part"
+	# GRUB 2.06 and older kernels read neither of these two, which newer e2fsprogs switch on (older ones do not know
+	# the first). The file is all zeros, hence nothing is left for the guest to zero at its first mount.
+	local features='^metadata_csum_seed'
+	mke2fs -V 2>&1 | grep -q ' 1\.4[0-6]' || features=$features,^orphan_file
+	E2FSPROGS_FAKE_TIME=${SOURCE_DATE_EPOCH:-} mke2fs -q -t ext4 -F -L "$label" -U "$uuid" -O "$features" \
+		-E "hash_seed=$uuid,assume_storage_prezeroed=1,root_owner=0:0" -d "$folder" "$part"
+}
+
+# finish_disk OUTPUT PART SIZE_MIB UUID: table, boot loader and root partition into one disk. Removes PART.
+finish_disk() {
+	local output=$1 part=$2 size_mib=$3 uuid=$4
+	local raw=$scratch/disk.raw root_sectors
+	root_sectors=$(($(stat -c %s "$part") / sector))
+
+	say "partitioning"
+	truncate -s "${size_mib}M" "$raw"
+	sfdisk --quiet "$raw" <<-END
+		label: gpt
+		label-id: $(partition_uuid "$uuid" 0)
+		first-lba: 2048
+		1: start=$((root_start_mib * 2048)), size=$root_sectors, type=$type_linux, uuid=$(partition_uuid "$uuid" 1)
+		14: start=2048, size=2048, type=$type_bios_boot, uuid=$(partition_uuid "$uuid" 14)
+		15: start=4096, size=126976, type=$type_efi, uuid=$(partition_uuid "$uuid" 15)
+	END
+	dd if="$part" of="$raw" bs=1M seek="$root_start_mib" conv=notrunc,sparse status=none
+	rm "$part"
+
+	say "placing the boot loader"
+	install_grub "$raw" "$uuid"
+
+	say "writing ${output##*/}"
+	# Uncompressed: every cold read of a compressed base costs the guest's host a decompression.
+	qemu-img convert -f raw -O qcow2 "$raw" "$scratch/disk.qcow2"
+	rm "$raw"
+	# Beside its final place first, so that the last step cannot be half done.
+	trap 'rm -rf "$scratch" "$output.part"' EXIT
+	mv "$scratch/disk.qcow2" "$output.part"
+	sync "$output.part"
+	mv "$output.part" "$output"
+}
+
+# partition_uuid UUID NUMBER: the same for the same image, and different for each partition.
+partition_uuid() { printf '%s%02x\n' "${1:0:34}" $((0x80 + $2)); }
+
+# install_grub RAW ROOT_UUID: GRUB's boot.img goes into the first sector, its core into the BIOS boot partition at
+# sector 2048. Two places have to be told where the core really is (grub: boot.S, diskboot.S):
+# boot.img at 0x5c holds the core's first sector, the core at 0x1f4 holds the first sector of its second part.
+install_grub() {
+	local raw=$1 uuid=$2 core=$scratch/core.img modules=/usr/lib/grub/i386-pc
+	cat >"$scratch/early.cfg" <<-END
+		search --no-floppy --fs-uuid --set=root $uuid
+		set prefix=(\$root)/boot/grub
+		configfile \$prefix/grub.cfg
+	END
+	grub-mkimage -O i386-pc -d "$modules" -o "$core" -p /boot/grub -c "$scratch/early.cfg" \
+		biosdisk part_gpt ext2 search search_fs_uuid configfile normal linux boot minicmd
+	[ "$(stat -c %s "$core")" -le $((2048 * sector)) ] || die "the boot loader does not fit its partition"
+	# Bytes 440 to 511 are the disk's: signature, protective MBR, 55AA.
+	head -c 440 "$modules/boot.img" | patch_file "$raw" 0
+	le64 2048 | patch_file "$raw" $((0x5c))
+	dd if="$core" of="$raw" bs=$sector seek=2048 conv=notrunc status=none
+	le64 2049 | patch_file "$raw" $((2048 * sector + 0x1f4))
+}
+
+# le64 NUMBER: eight bytes, little-endian.
+le64() {
+	local shift
+	for shift in 0 8 16 24 32 40 48 56; do
+		# shellcheck disable=SC2059
+		printf "\\x$(printf %02x $((($1 >> shift) & 0xff)))"
+	done
+}
+
+# patch_file FILE OFFSET: overwrites bytes in place with standard input.
+patch_file() { dd of="$1" bs=1 seek="$2" conv=notrunc status=none; }

@@ -1,0 +1,48 @@
+import { LINK_MTU } from './router.ts';
+import { ipBatch, within } from './namespace.ts';
+
+export interface Port {
+  readonly namespace: string;
+  readonly bridge: string;
+  readonly tap: string;
+  readonly mac: string;
+  readonly address: string;
+  /** User that may open the tap. */
+  readonly uid: number;
+}
+
+/**
+ * Makes a machine's tap: an isolated port of its bridge, down until its guard is loaded. Its forwarding entry is
+ * static, because flooding is off and a learned one ages out. Whatever was there under its name goes first.
+ */
+export async function createPort({ namespace, bridge, tap, mac, address, uid }: Port): Promise<void> {
+  await deletePort({ namespace, tap });
+  await ipBatch(
+    [
+      `tuntap add dev ${tap} mode tap user ${uid}`,
+      `link set ${tap} mtu ${LINK_MTU}`,
+      `link set ${tap} master ${bridge}`,
+      `link set ${tap} type bridge_slave isolated on learning off flood off mcast_flood off`,
+      `neigh replace ${address} lladdr ${mac} dev ${bridge} nud permanent`,
+    ],
+    namespace,
+  );
+  await within(namespace, 'bridge', ['fdb', 'replace', mac, 'dev', tap, 'master', 'static']);
+}
+
+/** Only after its guard is in force. */
+export async function openPort({ namespace, tap }: Pick<Port, 'namespace' | 'tap'>): Promise<void> {
+  await ipBatch([`link set ${tap} up`], namespace);
+}
+
+/** Absent is success. */
+export async function deletePort({ namespace, tap }: Pick<Port, 'namespace' | 'tap'>): Promise<void> {
+  if (await hasLink(namespace, tap)) await ipBatch([`link del ${tap}`], namespace);
+}
+
+async function hasLink(namespace: string, link: string): Promise<boolean> {
+  const links = JSON.parse((await within(namespace, 'ip', ['-j', 'link', 'show'])) || '[]') as {
+    ifname: string;
+  }[];
+  return links.some(({ ifname }) => ifname === link);
+}

@@ -1,0 +1,111 @@
+// A bonami home of its own, driven through the real program as a person would.
+import { execa } from 'execa';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Instance } from '@aws-sdk/client-ec2';
+import { layoutOf, locate, type Layout } from '../../src/store/layout.ts';
+
+const ROOT = join(import.meta.dirname, '../..');
+export const PROGRAM = join(ROOT, 'dist/main.js');
+
+export interface Answer {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export interface CallOptions {
+  readonly env?: Readonly<Record<string, string>>;
+  readonly input?: string;
+  /** Milliseconds after which the program gets this signal. */
+  readonly signalAfter?: { readonly ms: number; readonly signal: 'SIGINT' | 'SIGKILL' };
+}
+
+export class Cloud {
+  readonly home: string;
+  readonly layout: Layout;
+
+  constructor(home: string) {
+    this.home = home;
+    this.layout = layoutOf(locate({ BONAMI_HOME: home }));
+  }
+
+  /** Runs one command; a failure is an answer too. */
+  async try(args: readonly string[], { env = {}, input, signalAfter }: CallOptions = {}): Promise<Answer> {
+    const child = execa(process.execPath, [PROGRAM, ...args], {
+      reject: false,
+      stripFinalNewline: false,
+      env: { BONAMI_HOME: this.home, BONAMI_INTERNET: 'off', ...env },
+      ...(input === undefined ? { stdin: 'ignore' as const } : { input }),
+    });
+    const timer = signalAfter && setTimeout(() => child.kill(signalAfter.signal), signalAfter.ms);
+    const { exitCode, stdout, stderr } = await child;
+    clearTimeout(timer);
+    return { code: exitCode ?? -1, stdout, stderr };
+  }
+
+  /** Runs one command that must succeed; returns its standard output. */
+  async bonami(...args: readonly string[]): Promise<string> {
+    const { code, stdout, stderr } = await this.try(args);
+    if (code !== 0) throw new Error(`bonami ${args.join(' ')} ended with ${code}\n${stderr}${stdout}`);
+    return stdout;
+  }
+
+  async json<T>(...args: readonly string[]): Promise<T> {
+    return JSON.parse(await this.bonami(...args, '--json')) as T;
+  }
+
+  /** Launches and returns the instances. */
+  async run(...args: readonly string[]): Promise<readonly Instance[]> {
+    return (await this.json<{ Instances: Instance[] }>('run', ...args)).Instances;
+  }
+
+  async ls(...args: readonly string[]): Promise<readonly Instance[]> {
+    const { Reservations } = await this.json<{ Reservations: { Instances: Instance[] }[] }>('ls', ...args);
+    return Reservations.flatMap(({ Instances }) => Instances);
+  }
+
+  async instance(id: string): Promise<Instance | undefined> {
+    return (await this.ls('-a')).find(({ InstanceId }) => InstanceId === id);
+  }
+
+  /** Ends everything that still lives and removes the home. */
+  async close(): Promise<void> {
+    const living = (await this.ls()).flatMap(({ InstanceId }) => InstanceId ?? []);
+    if (living.length > 0) await this.bonami('terminate', ...living);
+    rmSync(this.home, { recursive: true, force: true });
+    rmSync(this.layout.run, { recursive: true, force: true });
+  }
+}
+
+export type ImageName = 'tiny' | 'debian-12';
+
+/** A fresh home that has these images, from the cache that scripts/test has filled. */
+export async function openCloud(...images: readonly ImageName[]): Promise<Cloud> {
+  if (!existsSync(PROGRAM)) throw new Error('dist/ is missing: npm run build');
+  const cloud = new Cloud(mkdtempSync('/var/tmp/bonami-test-'));
+  for (const name of images)
+    await cloud.bonami('image', 'import', cachedImage(name), ...IMPORT_OPTIONS[name]);
+  return cloud;
+}
+
+const IMPORT_OPTIONS: Readonly<Record<ImageName, readonly string[]>> = {
+  tiny: ['--name', 'tiny', '--user', 'root', '--first-boot', 'tiny', '--boot-mode', 'legacy-bios'],
+  'debian-12': [
+    '--name',
+    'debian-12',
+    '--user',
+    'debian',
+    '--root-device',
+    '/dev/xvda',
+    '--boot-mode',
+    'legacy-bios',
+  ],
+};
+
+/** The image file that scripts/test has built; a test that needs it says so when it is missing. */
+export function cachedImage(name: ImageName): string {
+  const folder = process.env['BONAMI_TEST_IMAGES'];
+  if (folder === undefined) throw new Error('BONAMI_TEST_IMAGES is not set: run the tests by ./scripts/test');
+  return join(folder, `${name}.qcow2`);
+}
