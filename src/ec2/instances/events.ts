@@ -1,6 +1,7 @@
 // What was seen of an instance from outside, a JSON line each: its metadata requests and its machine's QMP events.
 // Written by the agent, read by whoever waits. Append-only, so a reader needs nothing but the file.
 import { appendFileSync, readFileSync } from 'node:fs';
+import { errnoOf } from '../../core/errors.ts';
 import type { InstancePaths } from '../../store/layout.ts';
 
 export type InstanceEvent =
@@ -24,8 +25,13 @@ export function readEvents({ events }: Pick<InstancePaths, 'events'>): readonly 
   });
 }
 
+/** Adds an event; an instance whose folder is gone has nobody left who would read it. */
 export function appendEvent({ events }: Pick<InstancePaths, 'events'>, event: InstanceEvent): void {
-  appendFileSync(events, `${JSON.stringify(event)}\n`, { mode: 0o600 });
+  try {
+    appendFileSync(events, `${JSON.stringify(event)}\n`, { mode: 0o600 });
+  } catch (error) {
+    if (errnoOf(error) !== 'ENOENT') throw error;
+  }
 }
 
 /**

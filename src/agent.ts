@@ -1,0 +1,148 @@
+// Composition root of the agent: answers metadata requests for every VPC, hears what machines say of themselves,
+// restarts what died. Crash-only: it holds nothing that the records, the locks and the sockets do not tell again.
+import { randomBytes } from 'node:crypto';
+import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer, type Server, type Socket } from 'node:net';
+import { join } from 'node:path';
+import { pino } from 'pino';
+import { openContext } from './compose.ts';
+import { BonamiError, messageOf } from './core/errors.ts';
+import type { Ec2Context } from './ec2/context.ts';
+import { appendEvent } from './ec2/instances/events.ts';
+import { watchMachines, type MachineWatch } from './ec2/instances/watch-machines.ts';
+import { agentBuild } from './host/agent/client.ts';
+import type { AgentAnswer, AgentRequest } from './host/agent/protocol.ts';
+import { MetadataListeners } from './metadata-listeners.ts';
+
+process.umask(0o077);
+
+/** How long an agent that has nothing to do stays, in case another launch follows. */
+const IDLE_MS = 3_000;
+const TICK_MS = 1_000;
+
+const log = pino({ level: process.env['BONAMI_LOG'] ?? 'info', redact: ['userData', 'token', 'key'] });
+const stopping = new AbortController();
+const ctx: Ec2Context = openContext({
+  signal: stopping.signal,
+  report: {
+    progress: () => undefined,
+    info: (message) => log.info(message),
+    warn: (message) => log.warn(message),
+  },
+});
+
+const listeners = new MetadataListeners(ctx, {
+  tokenKey: homeTokenKey(),
+  onRequest: (instanceId, path, status) => {
+    log.debug({ instanceId, path, status }, 'imds');
+    if (instanceId.startsWith('i-'))
+      appendEvent(ctx.layout.instance(instanceId as `i-${string}`), {
+        t: uptime(),
+        kind: 'imds',
+        path,
+        status,
+      });
+  },
+});
+const build = agentBuild(ctx.agentScript);
+const conversations = new Set<Socket>();
+const machines: MachineWatch = watchMachines(ctx, (error) => log.warn(messageOf(error)));
+let idleSince = performance.now();
+
+const door = createServer(converse);
+rmSync(ctx.layout.agent.socket, { force: true });
+await listen(door, ctx.layout.agent.socket);
+log.info({ pid: process.pid, home: ctx.layout.home }, 'agent started');
+process.on('SIGTERM', () => void stop());
+await tick();
+
+/** One look at everything; the next one follows a second after it is done. */
+async function tick(): Promise<void> {
+  try {
+    const active = await machines.look();
+    await listeners.keep(active);
+    if (active.size > 0 || conversations.size > 0) idleSince = performance.now();
+  } catch (error) {
+    log.warn(messageOf(error));
+  }
+  if (performance.now() - idleSince > IDLE_MS) return stop();
+  if (!stopping.signal.aborted) setTimeout(() => void tick(), TICK_MS);
+}
+
+async function stop(): Promise<void> {
+  stopping.abort();
+  machines.close();
+  await listeners.closeAll();
+  door.close();
+  for (const socket of conversations) socket.destroy();
+  rmSync(ctx.layout.agent.socket, { force: true });
+  log.info('agent stopped');
+}
+
+function converse(socket: Socket): void {
+  conversations.add(socket);
+  socket.on('close', () => {
+    conversations.delete(socket);
+    idleSince = performance.now();
+  });
+  socket.on('error', () => undefined);
+  socket.setEncoding('utf8');
+  let buffer = '';
+  let queue = Promise.resolve();
+  socket.on('data', (chunk: string) => {
+    const lines = (buffer + chunk).split('\n');
+    buffer = lines.pop() ?? '';
+    for (const line of lines)
+      queue = queue.then(async () => void socket.write(`${JSON.stringify(await answer(line))}\n`));
+  });
+}
+
+async function answer(line: string): Promise<AgentAnswer> {
+  try {
+    const request = JSON.parse(line) as AgentRequest;
+    switch (request.do) {
+      case 'hello':
+        return { ok: true, build, pid: process.pid, serving: listeners.serving };
+      case 'serve':
+        await listeners.serve(request.vpcId, request.namespacePath);
+        return { ok: true };
+      case 'release':
+        await listeners.release(request.vpcId);
+        return { ok: true };
+      case 'stop':
+        setImmediate(() => void stop());
+        return { ok: true };
+    }
+  } catch (error) {
+    return {
+      ok: false,
+      code: error instanceof BonamiError ? error.code : 'InternalError',
+      message: messageOf(error),
+    };
+  }
+}
+
+/** Kept in the run folder, so that tokens outlive an agent but not a boot. */
+function homeTokenKey(): { readonly key: Buffer; readonly uptime: () => number } {
+  const path = join(ctx.layout.run, 'token-key');
+  try {
+    return { key: readFileSync(path), uptime };
+  } catch {
+    const key = randomBytes(32);
+    writeFileSync(`${path}.new`, key, { mode: 0o600 });
+    renameSync(`${path}.new`, path);
+    return { key, uptime };
+  }
+}
+
+/** Seconds since boot: monotonic, and the same for every process. */
+function uptime(): number {
+  return Number(readFileSync('/proc/uptime', 'utf8').split(' ')[0]);
+}
+
+async function listen(server: Server, path: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(path, resolve);
+  });
+}

@@ -1,0 +1,79 @@
+import { readFileSync } from 'node:fs';
+import { keyPairs } from '../../store/key-pairs.ts';
+import { instances, type Instance } from '../../store/instances.ts';
+import {
+  networkInterfaces,
+  securityGroups,
+  subnets,
+  vpcs,
+  type NetworkInterface,
+} from '../../store/network.ts';
+import { tagsOf } from '../../store/tags.ts';
+import { volumes } from '../../store/volumes.ts';
+import type { Ec2Context } from '../context.ts';
+import { privateDnsName } from './ec2-instance.ts';
+import { ACTIVE_STATES } from './instance-state.ts';
+
+/** The records behind one address, as the metadata service's own type; undefined when no active instance has it. */
+export function instanceMetadata(
+  ctx: Ec2Context,
+  vpcId: string,
+  address: string,
+): ReturnType<typeof describe> | undefined {
+  const [asking] = networkInterfaces
+    .listBy(ctx.db, 'private_ip', address)
+    .filter((each) => each.vpcId === vpcId);
+  const instance = asking?.attachment ? instances.get(ctx.db, asking.attachment.instanceId) : undefined;
+  return instance && ACTIVE_STATES.has(instance.state) ? describe(ctx, instance) : undefined;
+}
+
+function describe(ctx: Ec2Context, instance: Instance) {
+  const attached = [...networkInterfaces.listBy(ctx.db, 'instance_id', instance.instanceId)].sort(
+    (a, b) => (a.attachment?.deviceIndex ?? 0) - (b.attachment?.deviceIndex ?? 0),
+  );
+  const [key] = instance.keyName === null ? [] : keyPairs.listBy(ctx.db, 'name', instance.keyName);
+  return {
+    instanceId: instance.instanceId,
+    imageId: instance.imageId,
+    launchIndex: instance.launchIndex,
+    instanceType: instance.instanceType,
+    architecture: instance.architecture,
+    reservationId: instance.reservationId,
+    hostname: privateDnsName(attached[0]?.privateIpAddress ?? '0.0.0.0', ctx.region),
+    availabilityZone: instance.availabilityZone,
+    region: ctx.region,
+    accountId: ctx.ownerId,
+    launchTime: instance.launchTime,
+    securityGroups: instance.securityGroupIds.map((id) => ({
+      id,
+      name: securityGroups.get(ctx.db, id)?.groupName ?? id,
+    })),
+    publicKey: key && { name: key.keyName, line: key.publicKey },
+    rootDeviceName: instance.rootDeviceName,
+    otherDevices: volumes
+      .listBy(ctx.db, 'instance_id', instance.instanceId)
+      .flatMap(({ attachment }) =>
+        attachment && attachment.device !== instance.rootDeviceName ? [attachment.device] : [],
+      ),
+    interfaces: attached.map((each) => interfaceMetadata(ctx, each)),
+    tags: tagsOf(ctx.db, instance.instanceId),
+    userData: instance.hasUserData
+      ? readFileSync(ctx.layout.instance(instance.instanceId).userData)
+      : undefined,
+    options: instance.metadataOptions,
+  };
+}
+
+function interfaceMetadata(ctx: Ec2Context, each: NetworkInterface) {
+  return {
+    interfaceId: each.networkInterfaceId,
+    mac: each.macAddress,
+    deviceIndex: each.attachment?.deviceIndex ?? 0,
+    address: each.privateIpAddress,
+    hostname: privateDnsName(each.privateIpAddress, ctx.region),
+    subnetId: each.subnetId,
+    subnetCidr: subnets.get(ctx.db, each.subnetId)?.cidrBlock ?? '',
+    vpcId: each.vpcId,
+    vpcCidr: vpcs.get(ctx.db, each.vpcId)?.cidrBlock ?? '',
+  };
+}

@@ -1,0 +1,39 @@
+/** What the metadata service knows of one instance: everything it answers comes from here. */
+export interface InstanceMetadata {
+  readonly instanceId: string;
+  readonly imageId: string;
+  readonly launchIndex: number;
+  readonly instanceType: string;
+  readonly architecture: string;
+  readonly reservationId: string;
+  readonly hostname: string;
+  readonly availabilityZone: string;
+  readonly region: string;
+  readonly accountId: string;
+  readonly launchTime: string;
+  readonly securityGroups: readonly { readonly id: string; readonly name: string }[];
+  readonly publicKey: { readonly name: string; readonly line: string } | undefined;
+  /** EC2's device names, the root device first. */
+  readonly rootDeviceName: string;
+  readonly otherDevices: readonly string[];
+  readonly interfaces: readonly InterfaceMetadata[];
+  readonly tags: Readonly<Record<string, string>>;
+  readonly userData: Buffer | undefined;
+  readonly options: {
+    readonly httpTokens: 'optional' | 'required';
+    readonly httpEndpoint: 'enabled' | 'disabled';
+    readonly instanceMetadataTags: 'enabled' | 'disabled';
+  };
+}
+
+export interface InterfaceMetadata {
+  readonly interfaceId: string;
+  readonly mac: string;
+  readonly deviceIndex: number;
+  readonly address: string;
+  readonly hostname: string;
+  readonly subnetId: string;
+  readonly subnetCidr: string;
+  readonly vpcId: string;
+  readonly vpcCidr: string;
+}

@@ -1,0 +1,114 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { InstanceMetadata } from './instance-metadata.ts';
+import { answerAt, metadataTree, VERSIONS, type IdentitySignatures } from './metadata-tree.ts';
+import { issueToken, MAX_TTL_SECONDS, tokenTtl, type TokenKey } from './token.ts';
+
+export interface MetadataService {
+  /**
+   * The instance behind an address of the network that this listener serves, read afresh for each request, so that
+   * changed options count at once. The address is proof of identity: nobody can send from another's.
+   */
+  readonly instanceAt: (address: string) => InstanceMetadata | undefined;
+  readonly identityOf: (of: InstanceMetadata) => IdentitySignatures;
+  readonly tokenKey: TokenKey;
+  /** Told of every answered request: what was asked for and how it ended, never what was said. */
+  readonly onRequest?: (instanceId: string, path: string, status: number) => void;
+}
+
+interface Answer {
+  readonly status: number;
+  readonly body?: string | Buffer;
+  readonly ttl?: number;
+  readonly type?: string;
+}
+
+const TTL_HEADER = 'x-aws-ec2-metadata-token-ttl-seconds';
+const TOKEN_HEADER = 'x-aws-ec2-metadata-token';
+const NOT_FOUND_PAGE = `<?xml version="1.0" encoding="iso-8859-1"?>
+<!DOCTYPE html PUBLIC "-//W3C//DTD XHTML 1.0 Transitional//EN"
+	"http://www.w3.org/TR/xhtml1/DTD/xhtml1-transitional.dtd">
+<html xmlns="http://www.w3.org/1999/xhtml" xml:lang="en" lang="en">
+ <head>
+  <title>404 - Not Found</title>
+ </head>
+ <body>
+  <h1>404 - Not Found</h1>
+ </body>
+</html>
+`;
+
+/** The instance metadata service for one network; the caller gives it its listening socket. Guests are not trusted: everything is bounded. */
+export function metadataServer(service: MetadataService): Server {
+  const server = createServer(
+    { maxHeaderSize: 8192, keepAliveTimeout: 5_000, headersTimeout: 5_000, requestTimeout: 10_000 },
+    (request, response) => {
+      const address = request.socket.remoteAddress?.replace(/^::ffff:/, '') ?? '';
+      const instance = service.instanceAt(address);
+      // Nobody that we know: nothing to say, not even that there is a service.
+      if (instance === undefined) return void request.socket.destroy();
+      const answer = judge(service, instance, request);
+      request.resume();
+      send(response, answer, request.method === 'HEAD');
+      service.onRequest?.(instance.instanceId, pathOf(request), answer.status);
+    },
+  );
+  server.maxConnections = 1024;
+  server.maxRequestsPerSocket = 1000;
+  return server;
+}
+
+function pathOf({ url = '/' }: IncomingMessage): string {
+  return (url.split('?')[0] ?? '/').replaceAll(/\/{2,}/g, '/');
+}
+
+/** The IMDSv2 rules (AWS user guide, "Use the Instance Metadata Service"), in the order in which EC2 applies them. */
+function judge(service: MetadataService, of: InstanceMetadata, request: IncomingMessage): Answer {
+  if (of.options.httpEndpoint === 'disabled') return { status: 403 };
+  const path = pathOf(request);
+  if (request.method === 'PUT') return putToken(service, of, request, path);
+  if (request.method !== 'GET' && request.method !== 'HEAD') return { status: 405 };
+  const token = request.headers[TOKEN_HEADER];
+  const ttl = typeof token === 'string' ? tokenTtl(service.tokenKey, of.instanceId, token) : undefined;
+  if (token !== undefined && ttl === undefined) return { status: 401 };
+  if (token === undefined && of.options.httpTokens === 'required') return { status: 401 };
+  return { ...read(service, of, path), ...(ttl === undefined ? {} : { ttl }) };
+}
+
+function putToken(
+  service: MetadataService,
+  of: InstanceMetadata,
+  { headers }: IncomingMessage,
+  path: string,
+): Answer {
+  // A request that came through a proxy is somebody else's (AWS: PUT requests with X-Forwarded-For are rejected).
+  if (headers['x-forwarded-for'] !== undefined) return { status: 403 };
+  if (path !== '/latest/api/token') return { status: /^\/[^/]+\/api\/token$/.test(path) ? 403 : 405 };
+  const wanted = headers[TTL_HEADER];
+  const ttl = typeof wanted === 'string' && /^\d{1,6}$/.test(wanted) ? Number(wanted) : 0;
+  if (ttl < 1 || ttl > MAX_TTL_SECONDS) return { status: 400 };
+  return { status: 200, body: issueToken(service.tokenKey, of.instanceId, ttl), ttl };
+}
+
+function read({ identityOf }: MetadataService, of: InstanceMetadata, path: string): Answer {
+  const [, version = '', ...rest] = path.split('/');
+  if (version === '') return { status: 200, body: VERSIONS.join('\n') };
+  if (!(VERSIONS as readonly string[]).includes(version)) return { status: 404 };
+  const body = answerAt(metadataTree(of, identityOf(of)), rest.join('/'));
+  if (body === undefined) return { status: 404 };
+  return { status: 200, body, ...(Buffer.isBuffer(body) ? { type: 'application/octet-stream' } : {}) };
+}
+
+function send(
+  response: ServerResponse,
+  { status, body, ttl, type = 'text/plain' }: Answer,
+  headOnly: boolean,
+): void {
+  const content = Buffer.from(body ?? (status === 404 ? NOT_FOUND_PAGE : ''));
+  response.writeHead(status, {
+    'Content-Type': status === 404 ? 'text/html' : type,
+    'Content-Length': content.length,
+    Server: 'EC2ws',
+    ...(ttl === undefined ? {} : { 'X-Aws-Ec2-Metadata-Token-Ttl-Seconds': String(ttl) }),
+  });
+  response.end(headOnly ? undefined : content);
+}

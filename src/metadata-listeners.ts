@@ -1,0 +1,116 @@
+import { generateKeyPairSync } from 'node:crypto';
+import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import type { Server as HttpServer } from 'node:http';
+import type { Server } from 'node:net';
+import { dirname, join } from 'node:path';
+import type { VpcId } from './core/ids.ts';
+import type { Ec2Context } from './ec2/context.ts';
+import { instanceMetadata } from './ec2/instances/metadata.ts';
+import { METADATA_ADDRESS } from './ec2/security-groups/ruleset.ts';
+import { repairVpcServices } from './ec2/vpcs/network.ts';
+import { listenInNamespace } from './host/agent/listener.ts';
+import { namespaceInode, namespacePath } from './host/link/namespace.ts';
+import { signedIdentity, type HomeIdentity } from './imds/identity-document.ts';
+import type { IdentitySignatures } from './imds/metadata-tree.ts';
+import { metadataServer, type MetadataService } from './imds/server.ts';
+import { selfSignedCertificate, signPkcs7 } from './imds/pkcs7.ts';
+
+interface Listener {
+  readonly inode: number | undefined;
+  readonly socket: Server;
+  readonly http: HttpServer;
+}
+
+/** The metadata service of every VPC that is up: one listening socket in each namespace. */
+export class MetadataListeners {
+  readonly #ctx: Ec2Context;
+  readonly #parts: Pick<MetadataService, 'tokenKey' | 'onRequest'>;
+  readonly #listeners = new Map<string, Listener>();
+  readonly #identities = new Map<string, IdentitySignatures>();
+  #home: HomeIdentity | undefined;
+  #turn: Promise<void> = Promise.resolve();
+
+  constructor(ctx: Ec2Context, parts: Pick<MetadataService, 'tokenKey' | 'onRequest'>) {
+    this.#ctx = ctx;
+    this.#parts = parts;
+  }
+
+  get serving(): readonly string[] {
+    return [...this.#listeners.keys()];
+  }
+
+  /** Listens in this namespace; a listener in an older namespace of the same VPC is given up. */
+  async serve(vpcId: string, path: string): Promise<void> {
+    return this.#inTurn(async () => {
+      const inode = namespaceInode(vpcId);
+      if (this.#listeners.get(vpcId)?.inode === inode) return;
+      this.#close(vpcId);
+      const helper = join(dirname(this.#ctx.agentScript), 'listen-helper.js');
+      const socket = await listenInNamespace({
+        namespacePath: path,
+        address: METADATA_ADDRESS,
+        port: 80,
+        helper,
+      });
+      const http = metadataServer({
+        ...this.#parts,
+        instanceAt: (address) => instanceMetadata(this.#ctx, vpcId, address),
+        identityOf: (of) => this.#identity(of),
+      });
+      http.listen(socket);
+      this.#listeners.set(vpcId, { inode, socket, http });
+    });
+  }
+
+  async release(vpcId: string): Promise<void> {
+    return this.#inTurn(async () => this.#close(vpcId));
+  }
+
+  /** Serves what has active instances and repairs what serves them beside us. */
+  async keep(active: ReadonlySet<VpcId>): Promise<void> {
+    for (const vpcId of active) {
+      await repairVpcServices(this.#ctx, vpcId);
+      if (namespaceInode(vpcId) !== undefined) await this.serve(vpcId, namespacePath(vpcId));
+    }
+  }
+
+  async closeAll(): Promise<void> {
+    for (const vpcId of this.serving) await this.release(vpcId);
+  }
+
+  #close(vpcId: string): void {
+    const listener = this.#listeners.get(vpcId);
+    this.#listeners.delete(vpcId);
+    listener?.http.closeAllConnections();
+    listener?.http.close();
+    listener?.socket.close();
+  }
+
+  #identity(of: Parameters<typeof signedIdentity>[0]): IdentitySignatures {
+    const cached = this.#identities.get(of.instanceId);
+    if (cached) return cached;
+    const made = signedIdentity(of, (this.#home ??= homeIdentity(this.#ctx)), signPkcs7);
+    this.#identities.set(of.instanceId, made);
+    return made;
+  }
+
+  async #inTurn(work: () => Promise<void>): Promise<void> {
+    const mine = this.#turn.then(work);
+    this.#turn = mine.catch(() => undefined);
+    return mine;
+  }
+}
+
+/** The home's key and certificate, made at first use. */
+function homeIdentity({ layout, now }: Ec2Context): HomeIdentity {
+  const path = layout.identityKey;
+  if (!existsSync(path)) {
+    const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
+    const pem = privateKey.export({ type: 'pkcs1', format: 'pem' }).toString();
+    writeFileSync(`${path}.new`, pem + selfSignedCertificate(pem, now()), { mode: 0o600 });
+    renameSync(`${path}.new`, path);
+  }
+  const text = readFileSync(path, 'utf8');
+  const at = text.indexOf('-----BEGIN CERTIFICATE-----');
+  return { privateKey: text.slice(0, at), certificate: text.slice(at) };
+}
