@@ -26,9 +26,17 @@ need() {
 # make_scratch: a folder $scratch that is gone when the script ends, however it ends.
 make_scratch() {
 	scratch=$(mktemp -d "${TMPDIR:-/tmp}/bonami-image-XXXXXX")
-	trap 'rm -rf "$scratch"' EXIT
+	at_exit rm -rf "$scratch"
 	trap 'exit 130' INT
 	trap 'exit 143' TERM HUP
+}
+
+# at_exit COMMAND…: runs it when the script ends, before what was given earlier.
+exit_commands=
+at_exit() {
+	exit_commands="$(printf '%q ' "$@")"$'\n'"$exit_commands"
+	# shellcheck disable=SC2064
+	trap "$exit_commands" EXIT
 }
 
 debian_sources() {

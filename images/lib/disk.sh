@@ -59,8 +59,7 @@ finish_disk() {
 	qemu-img convert -f raw -O qcow2 "$raw" "$scratch/disk.qcow2"
 	rm "$raw"
 	# Beside its final place first, so that the last step cannot be half done.
-	# shellcheck disable=SC2064
-	trap "rm -rf $(printf %q "$scratch") $(printf %q "$output.part")" EXIT
+	at_exit rm -f "$output.part"
 	mv "$scratch/disk.qcow2" "$output.part"
 	sync "$output.part"
 	mv "$output.part" "$output"

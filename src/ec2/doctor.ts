@@ -1,0 +1,107 @@
+import { readdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { isId } from '../core/ids.ts';
+import { linkName } from '../core/link-name.ts';
+import { hostFindings, type Finding } from '../host/preflight.ts';
+import { images } from '../store/images.ts';
+import { instances } from '../store/instances.ts';
+import { keyPairs } from '../store/key-pairs.ts';
+import { networkInterfaces, securityGroups, subnets, vpcs } from '../store/network.ts';
+import { volumes } from '../store/volumes.ts';
+import type { Ec2Context } from './context.ts';
+import { sweepAbandonedImports } from './images/sweep-imports.ts';
+import { reconcileInstances } from './instances/reconcile.ts';
+
+/** Every fact that bonami depends on, the host's and its own, each with what mends it. Changes nothing. */
+export async function examine(ctx: Ec2Context): Promise<readonly Finding[]> {
+  const ownLinks = vpcs.list(ctx.db).map(({ vpcId }) => linkName('bnv', vpcId));
+  return [
+    ...(await hostFindings({ home: ctx.layout.home, knownFacts: ctx.layout.knownFacts, ownLinks })),
+    ...recordFindings(ctx),
+    ...leftoverFindings(ctx),
+  ];
+}
+
+/** Settles interrupted work and removes what no record names. Returns what it did. */
+export async function mend(ctx: Ec2Context): Promise<readonly string[]> {
+  const before = new Set(instances.list(ctx.db).map(({ instanceId, state }) => `${instanceId} ${state}`));
+  await reconcileInstances(ctx);
+  const swept = await sweepAbandonedImports(ctx);
+  const settled = instances
+    .list(ctx.db)
+    .map(({ instanceId, state }) => `${instanceId} ${state}`)
+    .filter((line) => !before.has(line));
+  const removed = orphans(ctx);
+  for (const folder of removed) rmSync(folder, { recursive: true, force: true });
+  return [
+    ...settled.map((line) => `settled ${line.replace(' ', ': ')}`),
+    ...swept.map((what) => `removed the unfinished image ${what}`),
+    ...removed.map((folder) => `removed ${folder}`),
+  ];
+}
+
+function recordFindings({ db }: Ec2Context): readonly Finding[] {
+  const broken = [
+    images,
+    instances,
+    volumes,
+    vpcs,
+    subnets,
+    securityGroups,
+    networkInterfaces,
+    keyPairs,
+  ].flatMap((table) => table.broken(db));
+  if (broken.length === 0)
+    return [
+      {
+        name: 'records',
+        status: 'ok',
+        fact: `all readable, ${instances.list(db).length} instances, ${images.list(db).length} images`,
+      },
+    ];
+  return broken.map(({ id, table, reason }) => ({
+    name: 'records',
+    status: 'fail',
+    fact: `${table} ${id} cannot be read: ${reason.split('\n')[0]}`,
+  }));
+}
+
+function leftoverFindings(ctx: Ec2Context): readonly Finding[] {
+  const found = orphans(ctx);
+  if (found.length === 0) return [{ name: 'leftovers', status: 'ok', fact: 'none' }];
+  return [
+    {
+      name: 'leftovers',
+      status: 'warn',
+      fact: `${found.length} folders that no record names: ${found.slice(0, 3).join(', ')}`,
+      remedy: 'bonami doctor --fix',
+    },
+  ];
+}
+
+/** Folders of this home that are named by an id of which there is no record. */
+function orphans(ctx: Ec2Context): readonly string[] {
+  const { layout, db } = ctx;
+  const alive = (id: string): boolean => {
+    const instance = isId('instance', id) ? instances.get(db, id) : undefined;
+    return instance !== undefined && instance.state !== 'terminated';
+  };
+  return [
+    ...children(layout.instances)
+      .filter((name) => isId('instance', name) && !alive(name))
+      .map((name) => join(layout.instances, name)),
+    ...children(layout.volumes)
+      .filter((name) => isId('volume', name) && volumes.get(db, name) === undefined)
+      .map((name) => join(layout.volumes, name)),
+    ...children(layout.images)
+      .filter((name) => isId('image', name) && images.get(db, name) === undefined)
+      .map((name) => join(layout.images, name)),
+    ...children(layout.run)
+      .filter((name) => isId('instance', name) && !alive(name))
+      .map((name) => join(layout.run, name)),
+  ];
+}
+
+function children(folder: string): readonly string[] {
+  return readdirSync(folder);
+}
