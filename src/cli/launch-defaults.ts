@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { UsageError, messageOf } from '../core/errors.ts';
+import { Ec2Error, UsageError, messageOf } from '../core/errors.ts';
 import type { Ec2Context } from '../ec2/context.ts';
 
 /** The image that is meant; one of the catalog that is not here yet is fetched or built first. */
@@ -8,6 +8,7 @@ export async function findOrPullImage(ctx: Ec2Context, reference: string | undef
   try {
     return resolveImage(ctx.db, reference).imageId;
   } catch (error) {
+    if (!(error instanceof Ec2Error) || error.code !== 'InvalidAMIID.NotFound') throw error;
     const { readCatalog } = await import('../ec2/images/catalog.ts');
     const wanted = reference ?? DEFAULT_IMAGE;
     const known = (await readCatalog(ctx.catalog)).some(({ name }) => name === wanted);

@@ -1,6 +1,6 @@
 // Every path of a bonami home. Nothing else in the house joins path pieces of it.
 import { createHash } from 'node:crypto';
-import { mkdirSync, statSync, statfsSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, statSync, statfsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { HostError } from '../core/errors.ts';
 import type { ImageId, InstanceId, KeyPairId, VolumeId, VpcId } from '../core/ids.ts';
@@ -187,12 +187,19 @@ export function prepareHome(layout: Layout): void {
       },
     );
   for (const folder of [layout.home, layout.run]) {
-    mkdirSync(folder, { recursive: true, mode });
+    if (existsSync(folder)) refuseUnsafeFolder(folder);
+    makeFolder(folder, mode);
     refuseUnsafeFolder(folder);
   }
   for (const folder of [layout.images, layout.volumes, layout.instances])
-    mkdirSync(folder, { recursive: true, mode });
-  for (const folder of [layout.incoming, layout.keys]) mkdirSync(folder, { recursive: true, mode: 0o700 });
+    makeFolder(folder, mode);
+  for (const folder of [layout.incoming, layout.keys]) makeFolder(folder, 0o700);
+}
+
+/** Makes a folder with exactly this mode, whatever the umask. */
+export function makeFolder(path: string, mode: number): void {
+  mkdirSync(path, { recursive: true, mode });
+  chmodSync(path, mode);
 }
 
 function refuseUnsafeFolder(folder: string): void {

@@ -71,7 +71,7 @@ async function readEntry(path: string): Promise<CatalogEntry | undefined> {
     throw error;
   });
   if (text === undefined) return undefined;
-  const { parse } = await import('yaml');
+  const { parse } = await import('../../core/yaml.ts');
   try {
     const { build, ...rest } = entry.parse(parse(text));
     return { ...rest, recipe: build === undefined ? undefined : recipePath(path, build) };

@@ -123,6 +123,16 @@ const INTERFACES: Readonly<Record<string, readonly [interfaces: number, addresse
 };
 const INTERFACES_BURSTABLE: typeof INTERFACES = { ...INTERFACES, medium: [3, 6], large: [3, 12] };
 
+const T2_INTERFACES: typeof INTERFACES = {
+  nano: [2, 2],
+  micro: [2, 2],
+  small: [3, 4],
+  medium: [3, 6],
+  large: [3, 12],
+  xlarge: [3, 15],
+  '2xlarge': [3, 15],
+};
+
 export const INSTANCE_TYPES: readonly InstanceType[] = FAMILIES.flatMap(
   ({ names, arm = false, previous = false, sizes }) =>
     names.flatMap((family) =>
@@ -174,15 +184,6 @@ function interfacesOf({
   return vcpus >= 64 ? [15, 50] : [8, 30];
 }
 
-const T2_INTERFACES: typeof INTERFACES = {
-  nano: [2, 2],
-  micro: [2, 2],
-  small: [3, 4],
-  medium: [3, 6],
-  large: [3, 12],
-  xlarge: [3, 15],
-  '2xlarge': [3, 15],
-};
 
 /** The type of this name. Throws EC2's `InvalidParameterValue`, with near names as a hint. */
 export function findInstanceType(name: string): InstanceType {

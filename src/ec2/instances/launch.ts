@@ -5,7 +5,6 @@ import {
   chownSync,
   copyFileSync,
   existsSync,
-  mkdirSync,
   openSync,
   closeSync,
   chmodSync,
@@ -22,6 +21,7 @@ import type { Firmware } from '../../host/qemu/machine-spec.ts';
 import { continueMachine, kill, launchMachine } from '../../host/qemu/running-machine.ts';
 import { Undo } from '../../host/undo.ts';
 import { transact } from '../../store/database.ts';
+import { makeFolder } from '../../store/layout.ts';
 import { instances, type Instance } from '../../store/instances.ts';
 import { networkInterfaces, type NetworkInterface } from '../../store/network.ts';
 import { volumes, type Volume } from '../../store/volumes.ts';
@@ -111,8 +111,8 @@ function makeFolders(ctx: Ec2Context, { instanceId, uid }: Instance): void {
   const paths = ctx.layout.instance(instanceId);
   // Traversable, not listable: the machine's own user reaches its files by their full paths.
   const mode = uid === null ? 0o700 : 0o711;
-  for (const folder of [paths.folder, paths.runFolder]) mkdirSync(folder, { recursive: true, mode });
-  mkdirSync(paths.socketFolder, { recursive: true, mode: 0o700 });
+  for (const folder of [paths.folder, paths.runFolder]) makeFolder(folder, mode);
+  makeFolder(paths.socketFolder, 0o700);
   closeSync(openSync(paths.console, 'a', 0o600));
   own(uid, paths.socketFolder, paths.console);
   // What was seen of an earlier machine must not be taken for this one's.
@@ -160,7 +160,7 @@ async function ensureVolume(
 ): Promise<PreparedDisks['volumes'][number]> {
   const { folder, disk } = ctx.layout.volume(volume.volumeId);
   const backing = volume.imageId === null ? undefined : ctx.layout.image(volume.imageId).disk;
-  mkdirSync(folder, { recursive: true, mode: instance.uid === null ? 0o700 : 0o711 });
+  makeFolder(folder, instance.uid === null ? 0o700 : 0o711);
   const sizeBytes = volume.size * GIB;
   // qemu-img's creation is not atomic: a disk counts as made only under its final name.
   if (!existsSync(disk)) {

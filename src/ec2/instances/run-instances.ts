@@ -1,4 +1,4 @@
-import { mkdirSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
+import { rmSync, statfsSync, writeFileSync } from 'node:fs';
 import { createHash } from 'node:crypto';
 import type { Reservation } from '@aws-sdk/client-ec2';
 import { Ec2Error, HostError } from '../../core/errors.ts';
@@ -6,6 +6,7 @@ import { failpoint } from '../../core/failpoint.ts';
 import { newId, type InstanceId, type ReservationId } from '../../core/ids.ts';
 import { macOf } from '../../core/link-name.ts';
 import { transact } from '../../store/database.ts';
+import { makeFolder } from '../../store/layout.ts';
 import { instances, type Instance } from '../../store/instances.ts';
 import { networkInterfaces } from '../../store/network.ts';
 import { putTags } from '../../store/tags.ts';
@@ -196,7 +197,7 @@ function freeUid(ctx: Ec2Context, instanceId: InstanceId): number {
 function writeUserData(ctx: Ec2Context, instanceId: InstanceId, userData: Buffer | undefined): void {
   if (userData === undefined) return;
   const { folder, userData: path } = ctx.layout.instance(instanceId);
-  mkdirSync(folder, { recursive: true, mode: process.getuid?.() === 0 ? 0o711 : 0o700 });
+  makeFolder(folder, process.getuid?.() === 0 ? 0o711 : 0o700);
   rmSync(path, { force: true });
   writeFileSync(path, userData, { mode: 0o600, flag: 'wx' });
 }

@@ -78,7 +78,7 @@ async function warningsFor(kind: UserDataKind, text: string, first: string): Pro
 }
 
 async function yamlProblems(text: string): Promise<readonly string[]> {
-  const { parseDocument, isMap } = await import('yaml');
+  const { parseDocument, isMap } = await import('../../core/yaml.ts');
   const document = parseDocument(text, { version: '1.1', prettyErrors: true });
   const [error] = document.errors;
   if (error) return [`it is not valid YAML: ${error.message.split('\n')[0]}`];

@@ -1,6 +1,6 @@
 // The kernel's side of a VPC, made from the records whenever it is needed and missing, under the VPC's lock.
 // Nothing here is remembered but by the kernel itself and a note in the run folder, which is void with its namespace.
-import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { addressAt, formatIpv4, netmask, parseCidr } from '../../core/cidr.ts';
 import { HostError } from '../../core/errors.ts';
@@ -23,6 +23,7 @@ import { createRouter, LINK_MTU } from '../../host/link/router.ts';
 import { createUplink, deleteUplink } from '../../host/link/uplink.ts';
 import { withLock } from '../../host/process/lock.ts';
 import { instances } from '../../store/instances.ts';
+import { makeFolder } from '../../store/layout.ts';
 import {
   networkInterfaces,
   securityGroups,
@@ -84,7 +85,7 @@ function standing(ctx: Ec2Context, vpcId: VpcId): Built | undefined {
 async function build(ctx: Ec2Context, vpc: Vpc): Promise<Built> {
   const { vpcId } = vpc;
   await demolish(ctx, vpcId);
-  mkdirSync(ctx.layout.vpc(vpcId).runFolder, { recursive: true, mode: 0o711 });
+  makeFolder(ctx.layout.vpc(vpcId).runFolder, 0o711);
   await createRouter({
     namespace: vpcId,
     cidr: vpc.cidrBlock,

@@ -40,7 +40,7 @@ async function seedFiles({
   userData,
   interfaces,
 }: Seed): Promise<Readonly<Record<string, string | Buffer>>> {
-  const { stringify } = await import('yaml');
+  const { stringify } = await import('../../core/yaml.ts');
   const yaml = (value: unknown): string => stringify(value, { version: '1.1', lineWidth: 0 });
   const ethernets = Object.fromEntries(
     interfaces.map(({ macAddress }, index) => [

@@ -8,6 +8,7 @@ import {
   openSync,
   readFileSync,
   readlinkSync,
+  renameSync,
   rmSync,
   writeFileSync,
 } from 'node:fs';
@@ -96,7 +97,7 @@ export async function ensureDnsmasq(paths: DhcpPaths, network: DhcpNetwork): Pro
   prepareFolders(paths);
   rmSync(staleMark(paths), { force: true });
   const config = join(paths.runFolder, 'dnsmasq.conf');
-  writeFileSync(config, dnsmasqConfig(network, paths.dhcpHosts), { mode: 0o644 });
+  writeFileSync(config, dnsmasqConfig(network, paths.dhcpHosts));
   const held = await lock(paths.dnsmasqLock, { purpose: 'start dnsmasq', timeoutMs: 5_000 });
   const output = openSync(paths.dnsmasqLog, 'w', 0o600);
   try {
@@ -151,9 +152,11 @@ export interface DhcpHost {
 /** Gives a machine its fixed lease; noticed at once by a running dnsmasq. `id:*`: images change their client ids. */
 export function putDhcpHost(paths: DhcpPaths, { key, mac, address, hostname }: DhcpHost): void {
   prepareFolders(paths);
-  const file = join(paths.dhcpHosts, key);
-  writeFileSync(file, `${mac},id:*,${address},${hostname}\n`, { mode: 0o644 });
-  chmodSync(file, 0o644);
+  // Complete and readable before it appears: dnsmasq reads it, as nobody, the moment it does.
+  const fresh = join(paths.runFolder, `${key}.new`);
+  writeFileSync(fresh, `${mac},id:*,${address},${hostname}\n`);
+  chmodSync(fresh, 0o644);
+  renameSync(fresh, join(paths.dhcpHosts, key));
 }
 
 /**
@@ -176,6 +179,7 @@ function prepareFolders({ runFolder, dhcpHosts }: DhcpPaths): void {
   mkdirSync(runFolder, { recursive: true, mode: 0o711 });
   mkdirSync(dhcpHosts, { recursive: true, mode: 0o755 });
   // dnsmasq reads it as nobody.
+  chmodSync(runFolder, 0o711);
   chmodSync(dhcpHosts, 0o755);
 }
 

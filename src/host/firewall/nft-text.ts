@@ -53,7 +53,7 @@ export function networkTable(rules: NetworkRuleset): string {
       'type filter hook forward priority mangle; policy accept;',
       'oifname "up0" tcp flags syn tcp option maxseg size set rt mtu',
     ]),
-    chain('masquerade', [
+    chain('nat_out', [
       'type nat hook postrouting priority srcnat; policy accept;',
       // Behind the uplink's own address: the host may have another network with the same addresses.
       `oifname "up0" ip saddr ${rules.cidr} masquerade`,
@@ -118,7 +118,7 @@ export function hostTable({ table, hostLink, routerAddress, hasWayOut }: HostRul
     ]),
     ...(hasWayOut
       ? [
-          chain('masquerade', [
+          chain('nat_out', [
             'type nat hook postrouting priority srcnat; policy accept;',
             `ip saddr ${routerAddress} oifname != "${hostLink}" masquerade`,
           ]),
