@@ -5,9 +5,9 @@ import type { Output } from './output.ts';
 /** What a command's handler gets. The context is opened on demand: `--help` and usage errors touch nothing. */
 export interface CommandTools {
   readonly out: Output;
-  open(): Ec2Context;
+  readonly open: () => Ec2Context;
   /** Exit code of the whole command; 0 unless set. */
-  exitWith(code: number): void;
+  readonly exitWith: (code: number) => void;
   /** Words after `--`. */
   readonly rest: readonly string[];
 }

@@ -35,7 +35,7 @@ export async function mend(ctx: Ec2Context): Promise<readonly string[]> {
   for (const folder of removed) rmSync(folder, { recursive: true, force: true });
   return [
     ...settled.map((line) => `settled ${line.replace(' ', ': ')}`),
-    ...swept.map((what) => `removed the unfinished image ${what}`),
+    ...swept.map(({ imageId }) => `removed the unfinished image ${imageId}`),
     ...removed.map((folder) => `removed ${folder}`),
   ];
 }

@@ -191,8 +191,7 @@ export function prepareHome(layout: Layout): void {
     makeFolder(folder, mode);
     refuseUnsafeFolder(folder);
   }
-  for (const folder of [layout.images, layout.volumes, layout.instances])
-    makeFolder(folder, mode);
+  for (const folder of [layout.images, layout.volumes, layout.instances]) makeFolder(folder, mode);
   for (const folder of [layout.incoming, layout.keys]) makeFolder(folder, 0o700);
 }
 

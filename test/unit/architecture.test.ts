@@ -15,7 +15,9 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   cli: ['core', 'ec2'],
 };
 
-const files = (readdirSync(SRC, { recursive: true, encoding: 'utf8' }) as string[]).filter((path) => path.endsWith('.ts'));
+const files = (readdirSync(SRC, { recursive: true, encoding: 'utf8' }) as string[]).filter((path) =>
+  path.endsWith('.ts'),
+);
 
 function imports(path: string): readonly string[] {
   const text = readFileSync(join(SRC, path), 'utf8');
@@ -41,30 +43,59 @@ test('arrows point downward only', () => {
         const to = floor(target);
         return from !== '' && from !== to && ALLOWED[from]?.includes(to) !== true;
       })
-      .map((target) => `src/${path} imports src/${target}: ${floor(path)}/ may import ${ALLOWED[floor(path)]?.join(', ') || 'nothing'}; move the code, or pass it in from a composition root`),
+      .map(
+        (target) =>
+          `src/${path} imports src/${target}: ${floor(path)}/ may import ${ALLOWED[floor(path)]?.join(', ') || 'nothing'}; move the code, or pass it in from a composition root`,
+      ),
   );
   expect(wrong).toEqual([]);
 });
 
 test('only host/command.ts starts processes', () => {
-  const wrong = files.filter((path) => path !== 'host/command.ts' && imports(path).some((target) => target === 'execa' || target === 'node:child_process'));
+  const wrong = files.filter(
+    (path) =>
+      path !== 'host/command.ts' &&
+      imports(path).some((target) => target === 'execa' || target === 'node:child_process'),
+  );
   // Types of a child process may be named elsewhere; starting one may not.
-  expect(wrong.filter((path) => !/import type \{[^}]*\} from 'node:child_process'/.test(readFileSync(join(SRC, path), 'utf8')))).toEqual([]);
+  expect(
+    wrong.filter(
+      (path) =>
+        !/import type \{[^}]*\} from 'node:child_process'/.test(readFileSync(join(SRC, path), 'utf8')),
+    ),
+  ).toEqual([]);
 });
 
 test('only store/ speaks SQL, only cli/ prints or sets the exit code, nobody exits', () => {
   const offenders = (pattern: RegExp, except: (path: string) => boolean): readonly string[] =>
     files.filter((path) => !except(path) && pattern.test(readFileSync(join(SRC, path), 'utf8')));
-  expect(offenders(/\b(?:SELECT .* FROM|INSERT INTO|DELETE FROM|UPDATE \w+ SET)\b/, (path) => path.startsWith('store/'))).toEqual([]);
-  expect(offenders(/process\.(?:stdout|stderr)\.write|console\.log/, (path) => path.startsWith('cli/'))).toEqual([]);
-  expect(offenders(/process\.exitCode/, (path) => path.startsWith('cli/') || path === 'main.ts' || path === 'agent.ts')).toEqual([]);
+  expect(
+    offenders(/\b(?:SELECT .* FROM|INSERT INTO|DELETE FROM|UPDATE \w+ SET)\b/, (path) =>
+      path.startsWith('store/'),
+    ),
+  ).toEqual([]);
+  expect(
+    offenders(/process\.(?:stdout|stderr)\.write|console\.\w+\(/, (path) => path.startsWith('cli/')),
+  ).toEqual([]);
+  expect(
+    offenders(
+      /process\.exitCode/,
+      (path) => path.startsWith('cli/') || path === 'main.ts' || path === 'agent.ts',
+    ),
+  ).toEqual([]);
   expect(offenders(/process\.exit\(/, () => false)).toEqual([]);
 });
 
 test('disks are never opened by guessing, and no shell ever runs', () => {
   const all = files.map((path) => ({ path, text: readFileSync(join(SRC, path), 'utf8') }));
-  const using = (pattern: RegExp): readonly string[] => all.filter(({ text }) => pattern.test(text)).map(({ path }) => path);
+  const using = (pattern: RegExp): readonly string[] =>
+    all.filter(({ text }) => pattern.test(text)).map(({ path }) => path);
   expect(using(/shell: true/)).toEqual([]);
   expect(using(/'-drive'|'-hda'|human-monitor-command/)).toEqual([]);
-  expect(using(/'qemu-img'/).filter((path) => path !== 'host/disk/qemu-img.ts' && path !== 'host/command.ts' && !path.startsWith('host/preflight'))).toEqual([]);
+  expect(
+    using(/'qemu-img'/).filter(
+      (path) =>
+        path !== 'host/disk/qemu-img.ts' && path !== 'host/command.ts' && !path.startsWith('host/preflight'),
+    ),
+  ).toEqual([]);
 });

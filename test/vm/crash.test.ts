@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { FAILPOINTS } from '../../src/core/failpoint.ts';
 import { openCloud, type Cloud } from '../support/cloud.ts';
-import { leaksSince, snapshot, type Snapshot } from '../support/leaks.ts';
+import { expectNoLeaks, leaksSince, snapshot, type Snapshot } from '../support/leaks.ts';
 
 let before: Snapshot;
 let cloud: Cloud;
@@ -16,7 +16,7 @@ beforeAll(async () => {
 
 afterAll(async () => {
   await cloud.close();
-  expect(await leaksSince(before)).toEqual([]);
+  await expectNoLeaks(before);
 });
 
 const SETTLED = ['running', 'stopped', 'terminated'];
@@ -25,7 +25,9 @@ const SETTLED = ['running', 'stopped', 'terminated'];
 async function expectSettled(): Promise<void> {
   const all = await cloud.ls('-a');
   expect(all.map(({ State }) => State?.Name).filter((name) => !SETTLED.includes(name ?? ''))).toEqual([]);
-  const living = all.filter(({ State }) => State?.Name !== 'terminated').flatMap(({ InstanceId }) => InstanceId ?? []);
+  const living = all
+    .filter(({ State }) => State?.Name !== 'terminated')
+    .flatMap(({ InstanceId }) => InstanceId ?? []);
   if (living.length > 0) await cloud.bonami('terminate', ...living);
   expect(await leaksSince(before, { home: cloud.home })).toEqual([]);
 }

@@ -3,7 +3,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { openCloud, type Cloud } from '../support/cloud.ts';
-import { leaksSince, snapshot, type Snapshot } from '../support/leaks.ts';
+import { expectNoLeaks, leaksSince, snapshot, type Snapshot } from '../support/leaks.ts';
 
 let before: Snapshot;
 let cloud: Cloud;
@@ -16,7 +16,7 @@ beforeAll(async () => {
 
 afterAll(async () => {
   await cloud.close();
-  expect(await leaksSince(before)).toEqual([]);
+  await expectNoLeaks(before);
 });
 
 test('an instance boots, takes its user data and is reached by its private address', async () => {
@@ -42,7 +42,9 @@ test('it is listed and shown in the terms of EC2', async () => {
 });
 
 test('QEMU runs confined: its own user, no privileges, seccomp, the namespace of the VPC', async () => {
-  const { pid } = JSON.parse(readFileSync(cloud.layout.instance(id as `i-${string}`).machine, 'utf8')) as { pid: number };
+  const { pid } = JSON.parse(readFileSync(cloud.layout.instance(id as `i-${string}`).machine, 'utf8')) as {
+    pid: number;
+  };
   const status = readFileSync(`/proc/${pid}/status`, 'utf8');
   const uids = /^Uid:\s+(.*)$/m.exec(status)?.[1]?.split(/\s+/) ?? [];
   expect(new Set(uids).size).toBe(1);

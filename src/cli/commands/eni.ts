@@ -6,7 +6,7 @@ const ls = defineCommand({
   handler: async (_args, { out, open }) => {
     const { describeNetworkInterfaces } =
       await import('../../ec2/network-interfaces/describe-network-interfaces.ts');
-    const response = await describeNetworkInterfaces(open(), {});
+    const response = describeNetworkInterfaces(open(), {});
     out.result(response, () =>
       out.table(
         ['INTERFACE', 'INSTANCE', 'ADDRESS', 'MAC', 'SUBNET'],

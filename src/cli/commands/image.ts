@@ -11,7 +11,7 @@ const ls = defineCommand({
   handler: async (_args, { out, open }) => {
     const ctx = open();
     const { describeImages } = await import('../../ec2/images/describe-images.ts');
-    const response = await describeImages(ctx, {});
+    const response = describeImages(ctx, {});
     out.result(response, () => {
       const images = response.Images ?? [];
       if (images.length === 0) out.info('no images yet; get one with: bonami image pull debian-12');
@@ -154,7 +154,7 @@ function print(out: Output, images: readonly Image[], ctx: Ec2Context): void {
 async function printOne(ctx: Ec2Context, out: Output, imageId: string): Promise<void> {
   const { describeImages } = await import('../../ec2/images/describe-images.ts');
   const { imageProvenance } = await import('../../ec2/images/resolve-image.ts');
-  const [each] = (await describeImages(ctx, { ImageIds: [imageId] })).Images ?? [];
+  const [each] = describeImages(ctx, { ImageIds: [imageId] }).Images ?? [];
   if (each === undefined) return;
   const { source, digest, defaultUser } = imageProvenance(ctx.db, imageId);
   out.result(each, () =>

@@ -1,4 +1,5 @@
 import type { InstanceStateChange } from '@aws-sdk/client-ec2';
+import type { Ec2Context } from '../../ec2/context.ts';
 import { defineCommand } from '../define-command.ts';
 import type { Output } from '../output.ts';
 
@@ -67,10 +68,7 @@ export const terminate = defineCommand({
   },
 });
 
-async function resolveIds(
-  db: Parameters<typeof import('../../ec2/instances/resolve-instance.ts').resolveInstanceIds>[0],
-  words: unknown,
-): Promise<string[]> {
+async function resolveIds(db: Ec2Context['db'], words: unknown): Promise<string[]> {
   const { resolveInstanceIds } = await import('../../ec2/instances/resolve-instance.ts');
   return [...new Set(resolveInstanceIds(db, words as string[]))];
 }

@@ -102,7 +102,7 @@ const rm = defineCommand({
     const ctx = open();
     const { deleteSecurityGroup } = await import('../../ec2/security-groups/delete-security-group.ts');
     const group = await find(ctx, String(args['group']));
-    out.result(await deleteSecurityGroup(ctx, { GroupId: group.GroupId }), () =>
+    out.result(deleteSecurityGroup(ctx, { GroupId: group.GroupId }), () =>
       out.line(`${group.GroupId}  removed`),
     );
   },

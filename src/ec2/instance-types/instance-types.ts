@@ -184,7 +184,6 @@ function interfacesOf({
   return vcpus >= 64 ? [15, 50] : [8, 30];
 }
 
-
 /** The type of this name. Throws EC2's `InvalidParameterValue`, with near names as a hint. */
 export function findInstanceType(name: string): InstanceType {
   const found = INSTANCE_TYPES.find((type) => type.name === name);

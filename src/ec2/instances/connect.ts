@@ -20,7 +20,7 @@ export async function sshEndpoint(ctx: Ec2Context, instance: Instance): Promise<
   const address = primaryInterface(ctx.db, instance)?.privateIpAddress;
   if (address === undefined)
     throw new Ec2Error('IncorrectInstanceState', `The instance '${instance.instanceId}' has no address`);
-  const direct = await isReachableFromHost(ctx, instance.vpcId);
+  const direct = isReachableFromHost(ctx, instance.vpcId);
   return { address, port: 22, ...(direct ? {} : { namespacePath: `/run/netns/${instance.vpcId}` }) };
 }
 
@@ -50,26 +50,22 @@ async function sshCommand(
   const { address, namespacePath } = await sshEndpoint(ctx, instance);
   const key = identityFile ?? keptKey(ctx, instance);
   const wrapper = namespacePath === undefined ? [] : ['nsenter', `--net=${namespacePath}`];
-  const [command = program, ...rest] = [...wrapper, program];
+  const [command, ...rest] = [...wrapper, program];
+  const settings = {
+    UserKnownHostsFile: join(ctx.layout.instance(instance.instanceId).folder, 'known_hosts'),
+    StrictHostKeyChecking: 'accept-new',
+    HostKeyAlias: instance.instanceId,
+    LogLevel: 'ERROR',
+    ConnectTimeout: 10,
+    ServerAliveInterval: 15,
+  };
   return {
     command,
     options: [
       ...rest,
-      ...[
-        '-F',
-        '/dev/null',
-        '-o',
-        `UserKnownHostsFile=${join(ctx.layout.instance(instance.instanceId).folder, 'known_hosts')}`,
-      ],
-      ...[
-        '-o',
-        'StrictHostKeyChecking=accept-new',
-        '-o',
-        `HostKeyAlias=${instance.instanceId}`,
-        '-o',
-        'LogLevel=ERROR',
-      ],
-      ...['-o', 'ConnectTimeout=10', '-o', 'ServerAliveInterval=15'],
+      '-F',
+      '/dev/null',
+      ...Object.entries(settings).flatMap(([name, value]) => ['-o', `${name}=${value}`]),
       ...(key === undefined ? [] : ['-i', key, '-o', 'IdentitiesOnly=yes']),
     ],
     target: `${user ?? instance.defaultUser}@${address}`,

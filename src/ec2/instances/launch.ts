@@ -174,7 +174,7 @@ async function ensureVolume(
 
 async function prepareFirmware(ctx: Ec2Context, instance: Instance): Promise<Firmware> {
   if (instance.bootMode === 'legacy-bios') return { kind: 'bios' };
-  const pair = await findFirmware(instance.architecture);
+  const pair = findFirmware(instance.architecture);
   const variables = ctx.layout.instance(instance.instanceId).firmwareVariables;
   if (!existsSync(variables)) {
     copyFileSync(pair.variables, variables);

@@ -51,7 +51,7 @@ export async function within(
   args: readonly string[],
   input?: string,
 ): Promise<string> {
-  const [program = command, ...rest] =
+  const [program, ...rest] =
     namespace === undefined
       ? [command, ...args]
       : ['nsenter', `--net=${namespacePath(namespace)}`, command, ...args];

@@ -60,7 +60,7 @@ export async function launchMachine(
   const output = openSync(paths.qemuLog, 'w', 0o600);
   let pid: number;
   try {
-    const [program = '', ...args] = [
+    const [program, ...args] = [
       'nsenter',
       `--net=${namespacePath}`,
       ...drop,

@@ -32,11 +32,19 @@ const base: MachineSpec = {
     },
   ],
   nics: [{ tap: 'eni0123456789ab', mac: '02:11:22:33:44:55', mtu: 9001 }],
-  sockets: { qmpAgent: '/run/i/vm/qmp-agent.sock', qmpCli: '/run/i/vm/qmp-cli.sock', serial: '/run/i/vm/serial.sock' },
+  sockets: {
+    qmpAgent: '/run/i/vm/qmp-agent.sock',
+    qmpCli: '/run/i/vm/qmp-cli.sock',
+    serial: '/run/i/vm/serial.sock',
+  },
   consoleLog: '/home/instances/i/console.log',
   generationId: '11111111-2222-4333-8444-555555555555',
 };
-const uefi = { kind: 'uefi', code: '/usr/share/fw/CODE.fd', variables: '/home/instances/i/firmware-vars.fd' } as const;
+const uefi = {
+  kind: 'uefi',
+  code: '/usr/share/fw/CODE.fd',
+  variables: '/home/instances/i/firmware-vars.fd',
+} as const;
 
 const CASES: Readonly<Record<string, MachineSpec>> = {
   'x86_64-tcg': base,
@@ -59,7 +67,9 @@ const CASES: Readonly<Record<string, MachineSpec>> = {
 describe('the command line of a machine', () => {
   // A changed line is a decision: look at the difference, then run with BONAMI_GOLDEN=write.
   test.each(Object.entries(CASES))('%s is as agreed', (name, spec) => {
-    const text = `${commandLine(spec).join('\n').replaceAll(/\n(?!-)/g, ' ')}\n`;
+    const text = `${commandLine(spec)
+      .join('\n')
+      .replaceAll(/\n(?!-)/g, ' ')}\n`;
     const file = join(GOLDEN, `qemu-${name}.txt`);
     if (process.env['BONAMI_GOLDEN'] === 'write') writeFileSync(file, text);
     expect(existsSync(file)).toBe(true);
@@ -73,14 +83,21 @@ describe('the command line of a machine', () => {
   });
 
   test('a path in JSON stays one value', () => {
-    const line = commandLine({ ...base, drives: [{ disk: '/x/"},{"driver":"nbd', format: 'qcow2', readOnly: false, serial: 's' }] });
-    const files = line.filter((word) => word.startsWith('{') && word.includes('node-name')).map((word) => JSON.parse(word) as { filename?: string });
+    const line = commandLine({
+      ...base,
+      drives: [{ disk: '/x/"},{"driver":"nbd', format: 'qcow2', readOnly: false, serial: 's' }],
+    });
+    const files = line
+      .filter((word) => word.startsWith('{') && word.includes('node-name'))
+      .map((word) => JSON.parse(word) as { filename?: string });
     expect(files[0]?.filename).toBe('/x/"},{"driver":"nbd');
   });
 
   test('every image file is opened with a stated format and read-only', () => {
     const devices = commandLine(base).filter((word) => word.startsWith('{"driver"'));
-    const backing = devices.map((word) => JSON.parse(word) as Record<string, unknown>).filter((each) => String(each['node-name']).startsWith('drive0base'));
+    const backing = devices
+      .map((word) => JSON.parse(word) as Record<string, unknown>)
+      .filter((each) => String(each['node-name']).startsWith('drive0base'));
     expect(backing).toHaveLength(2);
     expect(backing.every((each) => each['read-only'] === true)).toBe(true);
   });
