@@ -57,7 +57,8 @@ export class MetadataListeners {
         instanceAt: (address) => instanceMetadata(this.#ctx, vpcId, address),
         identityOf: (of) => this.#identity(of),
       });
-      http.listen(socket);
+      // The socket stays the one owner of its handle; listening a second time on it would leave nobody to close it.
+      socket.on('connection', (connection) => http.emit('connection', connection));
       this.#listeners.set(vpcId, { inode, socket, http });
     });
   }
@@ -81,9 +82,8 @@ export class MetadataListeners {
   #close(vpcId: string): void {
     const listener = this.#listeners.get(vpcId);
     this.#listeners.delete(vpcId);
-    listener?.http.closeAllConnections();
-    listener?.http.close();
     listener?.socket.close();
+    listener?.http.closeAllConnections();
   }
 
   #identity(of: Parameters<typeof signedIdentity>[0]): IdentitySignatures {

