@@ -10,7 +10,7 @@ export function printVerdict(out: Output, report: CloudInitReport): void {
   for (const { severity, module, message } of report.problems)
     out.line(`  ${severity.padEnd(8)} ${module}: ${message}`);
   if (report.output.length > 0) {
-    out.line('  the end of /var/log/cloud-init-output.log:');
+    out.line(`  the end of ${report.source === 'guest' ? '/var/log/cloud-init-output.log' : 'the console'}:`);
     for (const text of report.output) out.line(`    ${text}`);
   }
   if (report.source === 'console' && report.verdict !== 'done')

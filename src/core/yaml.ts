@@ -1,2 +1,2 @@
 // The one way to the YAML library. Loaded on demand by whoever needs it: most commands do not.
-export { isMap, parse, parseDocument, stringify } from 'yaml';
+export { isMap, isSeq, parse, parseDocument, stringify } from 'yaml';

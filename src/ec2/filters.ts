@@ -15,7 +15,8 @@ export function filterTests<R>(
   table: FilterTable<R>,
 ): readonly ((record: R) => boolean)[] {
   return filters.map(({ Name = '', Values = [] }) => {
-    const read = table[Name] ?? (Name.startsWith('tag:') ? table['tag:*'] : undefined);
+    const own = Object.hasOwn(table, Name) ? table[Name] : undefined;
+    const read = own ?? (Name.startsWith('tag:') ? table['tag:*'] : undefined);
     if (read === undefined || Name === 'tag:*')
       throw new Ec2Error('InvalidParameterValue', `The filter '${Name}' is invalid`, {
         hint: `one of ${Object.keys(table).join(', ')}`,
@@ -27,8 +28,12 @@ export function filterTests<R>(
   });
 }
 
-/** EC2's wildcards as an anchored expression. */
+/** EC2's wildcards as an anchored expression; a backslash before one, or before another backslash, makes it literal. */
 export function wildcard(pattern: string): RegExp {
-  const escaped = pattern.replaceAll(/[.+^${}()|[\]\\]/g, '\\$&');
-  return new RegExp(`^${escaped.replaceAll('*', '.*').replaceAll('?', '.')}$`, 's');
+  const source = pattern.replaceAll(/\\[*?\\]|[.+^${}()|[\]\\*?]/g, (found) => {
+    if (found === '*') return '.*';
+    if (found === '?') return '.';
+    return found.length === 2 ? found : `\\${found}`;
+  });
+  return new RegExp(`^${source}$`, 's');
 }

@@ -21,7 +21,7 @@ export function metadataTree(of: InstanceMetadata, identity: IdentitySignatures)
   return {
     dynamic: {
       fws: { 'instance-monitoring': 'disabled' },
-      'instance-identity': { ...lazily(identity) },
+      'instance-identity': lazily(identity),
     },
     'meta-data': metaData(of),
     'user-data': of.userData,
@@ -99,40 +99,52 @@ function networkInterface(of: InstanceMetadata, each: InterfaceMetadata): Branch
 
 /** `us-east-1a` → `use1-az1`: the short form of the region and the zone's number (AWS: "Availability Zone IDs"). */
 function zoneId(zone: string, region: string): string {
-  const [area = '', direction = '', number = ''] = region.split('-');
-  return `${area}${direction.slice(0, 1)}${number}-az${zone.slice(region.length).charCodeAt(0) - 96}`;
+  const [area = '', ...rest] = region.split('-');
+  // `northeast` is `ne`; `east`, `gov`, `central` are their first letters.
+  const short = rest.map((word) =>
+    /^(?:north|south)[ew]/.test(word) ? `${word.charAt(0)}${word.charAt(5)}` : word.charAt(0),
+  );
+  return `${area}${short.join('')}-az${zone.slice(region.length).charCodeAt(0) - 96}`;
 }
 
 /**
  * The answer at a path below a version: a leaf's bytes, or a branch as a listing, a name a line, branches with a
  * slash, no final newline. Undefined when there is nothing. Trailing and doubled slashes are forgiven, as by EC2.
+ * Names may come percent-encoded: cloud-init writes the tag `a=b` as `a%3Db`.
  */
 export function answerAt(tree: Branch, path: string): string | Buffer | undefined {
   let node: Node | undefined = tree;
-  for (const step of path.split('/').filter(Boolean)) {
-    if (node === undefined || typeof node === 'string' || Buffer.isBuffer(node)) return undefined;
+  const steps = path.split('/').filter(Boolean).map(decoded);
+  for (const step of steps) {
+    if (step === undefined || node === undefined || typeof node === 'string' || Buffer.isBuffer(node))
+      return undefined;
     node = Object.hasOwn(node, step) ? node[step] : undefined;
   }
   if (node === undefined || typeof node === 'string' || Buffer.isBuffer(node)) return node;
-  return listing(node);
+  // EC2 lists what is right below a version without slashes.
+  return steps.length === 0 ? listing(node).replaceAll('/', '') : listing(node);
+}
+
+function decoded(step: string): string | undefined {
+  try {
+    return decodeURIComponent(step);
+  } catch {
+    return undefined;
+  }
 }
 
 function listing(branch: Branch): string {
   return Object.keys(branch)
     .sort()
     .flatMap((name) => {
-      // A key is listed as `0=name` and read below `0`; the bare index is not listed.
-      if (
-        Object.hasOwn(branch, `${name}`) &&
-        Object.keys(branch).some((other) => other.startsWith(`${name}=`))
-      )
-        return [];
       // Looking at a getter would sign: what the identity branch has are leaves.
       const descriptor = Object.getOwnPropertyDescriptor(branch, name);
       if (descriptor?.get) return [name];
       const child = branch[name];
       if (child === undefined) return [];
-      return [typeof child === 'string' || Buffer.isBuffer(child) ? name : `${name}/`];
+      if (typeof child === 'string' || Buffer.isBuffer(child)) return [name];
+      // A key is listed as `0=name` and read below `0`; the bare index is not listed. Tags may look the same: leaves.
+      return Object.keys(branch).some((other) => other.startsWith(`${name}=`)) ? [] : [`${name}/`];
     })
     .join('\n');
 }

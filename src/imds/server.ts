@@ -1,4 +1,5 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import type { InstanceMetadata } from './instance-metadata.ts';
 import { answerAt, metadataTree, VERSIONS, type IdentitySignatures } from './metadata-tree.ts';
 import { issueToken, MAX_TTL_SECONDS, tokenTtl, type TokenKey } from './token.ts';
@@ -42,8 +43,7 @@ export function metadataServer(service: MetadataService): Server {
   const server = createServer(
     { maxHeaderSize: 8192, keepAliveTimeout: 5_000, headersTimeout: 5_000, requestTimeout: 10_000 },
     (request, response) => {
-      const address = request.socket.remoteAddress?.replace(/^::ffff:/, '') ?? '';
-      const instance = service.instanceAt(address);
+      const instance = service.instanceAt(addressOf(request.socket));
       // Nobody that we know: nothing to say, not even that there is a service.
       if (instance === undefined) return void request.socket.destroy();
       const answer = judge(service, instance, request);
@@ -52,9 +52,17 @@ export function metadataServer(service: MetadataService): Server {
       service.onRequest?.(instance.instanceId, pathOf(request), answer.status);
     },
   );
+  // Node answers what it cannot parse, and `Expect: 100-continue`, by itself: a stranger must not get that far.
+  server.on('connection', (socket) => {
+    if (service.instanceAt(addressOf(socket)) === undefined) socket.destroy();
+  });
   server.maxConnections = 1024;
   server.maxRequestsPerSocket = 1000;
   return server;
+}
+
+function addressOf({ remoteAddress = '' }: Socket): string {
+  return remoteAddress.replace(/^::ffff:/, '');
 }
 
 function pathOf({ url = '/' }: IncomingMessage): string {

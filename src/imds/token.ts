@@ -14,7 +14,7 @@ export interface TokenKey {
 
 /** A token for one instance. */
 export function issueToken({ key, uptime }: TokenKey, instanceId: string, ttlSeconds: number): string {
-  const expiry = Math.ceil(uptime() + ttlSeconds).toString(36);
+  const expiry = (milliseconds(uptime) + ttlSeconds * 1000).toString(36);
   return `${Buffer.from(expiry).toString('base64url')}.${sign(key, instanceId, expiry)}==`;
 }
 
@@ -25,8 +25,13 @@ export function tokenTtl({ key, uptime }: TokenKey, instanceId: string, token: s
   const expected = Buffer.from(sign(key, instanceId, expiry));
   const given = Buffer.from(signature);
   if (given.length !== expected.length || !timingSafeEqual(given, expected)) return undefined;
-  const left = Math.floor(Number.parseInt(expiry, 36) - uptime());
+  const left = Math.ceil((Number.parseInt(expiry, 36) - milliseconds(uptime)) / 1000);
   return left > 0 ? left : undefined;
+}
+
+/** Whole seconds would end a token of one second before it can be used. */
+function milliseconds(uptime: () => number): number {
+  return Math.floor(uptime() * 1000);
 }
 
 function sign(key: Buffer, instanceId: string, expiry: string): string {

@@ -73,13 +73,17 @@ const import_ = defineCommand({
   options: {
     name: { alias: 'n', type: 'string', describe: 'name; without it the file name' },
     description: { type: 'string', describe: 'a sentence about it' },
-    architecture: { choices: ARCHITECTURES, default: 'x86_64' as const, describe: 'of its kernel' },
+    architecture: { choices: ARCHITECTURES, describe: "of its kernel; without it this host's" },
     'boot-mode': { choices: BOOT_MODES, describe: 'firmware that it needs' },
-    'root-device': { type: 'string', default: '/dev/sda1', describe: "EC2's label of its root device" },
-    user: { type: 'string', default: 'root', describe: 'login of its default user' },
+    'root-device': {
+      type: 'string',
+      defaultDescription: '/dev/xvda',
+      describe: "EC2's name of its root device",
+    },
+    user: { type: 'string', describe: 'login of its default user; without it guessed from the name' },
     'first-boot': {
       choices: ['cloud-init', 'tiny', 'none'] as const,
-      default: 'cloud-init' as const,
+      defaultDescription: 'cloud-init',
       describe: 'what configures it at its first boot',
     },
     format: { choices: ['qcow2', 'raw'] as const, describe: 'take it as this format' },
@@ -90,14 +94,14 @@ const import_ = defineCommand({
     const { importImage } = await import('../../ec2/images/import-image.ts');
     const image = await importImage(ctx, {
       path: resolve(String(args['path'])),
-      ...(args.name === undefined ? {} : { name: args.name }),
-      ...(args.description === undefined ? {} : { description: args.description }),
+      format: args.format,
+      name: args.name,
+      description: args.description,
       architecture: args.architecture,
-      ...(args['boot-mode'] === undefined ? {} : { bootMode: args['boot-mode'] }),
+      bootMode: args['boot-mode'],
       rootDeviceName: args['root-device'],
       defaultUser: args.user,
       firstBoot: args['first-boot'],
-      ...(args.format === undefined ? {} : { format: args.format }),
     });
     await printOne(ctx, out, image.imageId);
   },

@@ -1,11 +1,13 @@
 import type { BlockDeviceMapping, TagSpecification } from '@aws-sdk/client-ec2';
 import { Ec2Error, Interrupted } from '../../core/errors.ts';
 import type { Ec2Context } from '../../ec2/context.ts';
+import type { CloudInitReport } from '../../ec2/instances/cloud-init-report.ts';
 import type { RunInstancesInput } from '../../ec2/instances/plan-launch.ts';
 import { defineCommand, type CommandTools } from '../define-command.ts';
 import { defaultKeyName, findOrPullImage, readUserData } from '../launch-defaults.ts';
 import { parseBlockDevice, parseTags } from '../parse.ts';
 import { printInstances } from '../print-instances.ts';
+import { printVerdict } from '../print-report.ts';
 
 const options = {
   type: { alias: 't', type: 'string', describe: 'instance type', default: 't3.micro' },
@@ -123,13 +125,17 @@ async function launchAndWait(
   }
   const ids = (reservation.Instances ?? []).flatMap(({ InstanceId }) => InstanceId ?? []);
   if (args.attach === true) return attach(ctx, tools, ids, args.rm === true);
-  if (args.wait !== 'none') await waitForAll(ctx, ids, args.wait, args.timeout * 1000);
+  const reports =
+    args.wait === 'none' ? [] : await waitForAll(ctx, ids, { condition: args.wait, timeout: args.timeout });
   const { describeInstances } = await import('../../ec2/instances/describe-instances.ts');
   const { Reservations = [] } = await describeInstances(ctx, { InstanceIds: ids });
   const instances = Reservations.flatMap(({ Instances = [] }) => Instances);
-  tools.out.result({ ...reservation, Instances: instances }, () =>
-    printInstances(tools.out, instances, ctx.now()),
-  );
+  const verdicts = reports.length === 0 ? {} : { CloudInit: reports };
+  tools.out.result({ ...reservation, Instances: instances, ...verdicts }, () => {
+    printInstances(tools.out, instances, ctx.now());
+    for (const report of reports) printVerdict(tools.out, report);
+  });
+  if (reports.some(({ verdict }) => verdict === 'error')) tools.exitWith(1);
   const name = instances[0]?.Tags?.find(({ Key }) => Key === 'Name')?.Value ?? ids[0];
   if (!tools.out.isJson)
     tools.out.info(
@@ -137,21 +143,31 @@ async function launchAndWait(
     );
 }
 
-/** Waits for all of them; if Ctrl-C ends the wait, the instances go on and the message says so. */
+/**
+ * Waits for all of them, and asks each for cloud-init's verdict when that was awaited. If Ctrl-C ends the wait, the
+ * instances go on and the message says so.
+ */
 async function waitForAll(
   ctx: Ec2Context,
   ids: readonly string[],
-  condition: 'running' | 'ssh' | 'cloud-init',
-  timeoutMs: number,
-): Promise<void> {
+  { condition, timeout }: { readonly condition: 'running' | 'ssh' | 'cloud-init'; readonly timeout: number },
+): Promise<readonly CloudInitReport[]> {
   const { waitForInstance } = await import('../../ec2/instances/readiness.ts');
   const { resolveInstance } = await import('../../ec2/instances/resolve-instance.ts');
   try {
-    const waits = ids.map((id) =>
-      waitForInstance(ctx, { instanceId: resolveInstance(ctx.db, id).instanceId, condition, timeoutMs }),
-    );
-    const failed = (await Promise.allSettled(waits)).find((result) => result.status === 'rejected');
+    const waits = ids.map(async (id) => {
+      const instance = resolveInstance(ctx.db, id);
+      const { instanceId } = instance;
+      const readiness = await waitForInstance(ctx, { instanceId, condition, timeoutMs: timeout * 1000 });
+      if (condition !== 'cloud-init') return [];
+      const { cloudInitReport } = await import('../../ec2/instances/cloud-init-report.ts');
+      return [await cloudInitReport(ctx, instance, readiness)];
+    });
+    // All of them, not the first: what is said at the end must be true of every one.
+    const settled = await Promise.allSettled(waits);
+    const failed = settled.find((result) => result.status === 'rejected');
     if (failed) throw failed.reason;
+    return settled.flatMap((result) => (result.status === 'fulfilled' ? result.value : []));
   } catch (error) {
     if (!ctx.signal.aborted) throw error;
     throw new Interrupted(`stopped waiting; ${ids.join(', ')} ${ids.length > 1 ? 'keep' : 'keeps'} running`, {

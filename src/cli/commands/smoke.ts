@@ -1,3 +1,4 @@
+import { BonamiError } from '../../core/errors.ts';
 import type { Ec2Context } from '../../ec2/context.ts';
 import type { CloudInitReport } from '../../ec2/instances/cloud-init-report.ts';
 import { defineCommand } from '../define-command.ts';
@@ -80,7 +81,26 @@ async function smokeTest(ctx: Ec2Context, userData: Buffer, words: SmokeWords): 
       timeoutMs: words.timeout * 1000,
     });
     return await cloudInitReport(ctx, instance, readiness);
+  } catch (error) {
+    if (error instanceof BonamiError && VERDICTS.has(error.code)) return neverFinished(id, error);
+    throw error;
   } finally {
     if (words.keep !== true) await terminateInstances(ctx, { InstanceIds: [id] });
   }
+}
+
+/** User data that hangs, powers the guest off or panics its kernel has failed; it is not that bonami has. */
+const VERDICTS = new Set(['WaitTimeout', 'InstanceEnded', 'GuestPanicked']);
+
+function neverFinished(instanceId: string, { message, details }: BonamiError): CloudInitReport {
+  return {
+    instanceId,
+    verdict: 'error',
+    version: '',
+    datasource: '',
+    stages: [],
+    problems: [{ severity: 'ERROR', module: 'boot', message }],
+    output: details,
+    source: 'console',
+  };
 }

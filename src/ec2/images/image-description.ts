@@ -15,7 +15,9 @@ export type ImageDescription = Pick<
 };
 
 /** An import's own words; whatever is missing gets a default. */
-export type DescriptionOptions = Partial<Omit<ImageDescription, 'minimumDiskGiB'>>;
+export type DescriptionOptions = {
+  readonly [K in keyof Omit<ImageDescription, 'minimumDiskGiB'>]?: ImageDescription[K] | undefined;
+};
 
 /**
  * Describes the image in a disk file. Without a word from the user its name is the file's, its architecture the

@@ -133,6 +133,17 @@ const T2_INTERFACES: typeof INTERFACES = {
   '2xlarge': [3, 15],
 };
 
+/** Types that do not follow their size. */
+const INTERFACES_BY_NAME: typeof INTERFACES = {
+  't3a.small': [2, 4],
+  'g4dn.xlarge': [3, 10],
+  'g4dn.2xlarge': [3, 10],
+  'g4dn.4xlarge': [3, 10],
+  'g4dn.8xlarge': [4, 15],
+  'g4dn.16xlarge': [4, 15],
+  'p3.16xlarge': [8, 30],
+};
+
 export const INSTANCE_TYPES: readonly InstanceType[] = FAMILIES.flatMap(
   ({ names, arm = false, previous = false, sizes }) =>
     names.flatMap((family) =>
@@ -176,9 +187,9 @@ function interfacesOf({
   number,
   number,
 ] {
+  const exception = INTERFACES_BY_NAME[`${family}.${size}`];
+  if (exception) return exception;
   if (family === 't2' && size in T2_INTERFACES) return T2_INTERFACES[size] ?? [2, 2];
-  if (family === 'g4dn')
-    return vcpus >= 48 ? [15, 50] : vcpus >= 32 ? [4, 15] : vcpus >= 16 ? [3, 10] : [3, 10];
   const small = (burstable ? INTERFACES_BURSTABLE : INTERFACES)[size];
   if (small) return small;
   return vcpus >= 64 ? [15, 50] : [8, 30];

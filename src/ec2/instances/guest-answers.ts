@@ -40,7 +40,8 @@ export function parseGuestAnswers([
   const recoverable = stages.flatMap(({ name, recoverable_errors: bySeverity }) =>
     Object.entries(bySeverity).flatMap(([severity, list]) =>
       list.map((message): Problem => ({
-        severity: severity === 'WARNING' || severity === 'CRITICAL' ? severity : 'ERROR',
+        // DEPRECATED is one of them, too: nothing failed.
+        severity: severity === 'ERROR' || severity === 'CRITICAL' ? severity : 'WARNING',
         module: name,
         message,
       })),
@@ -50,7 +51,10 @@ export function parseGuestAnswers([
     failed: errors.length > 0 || /^status: error/m.test(statusText),
     datasource: parsed.data.v1.datasource?.split(' ')[0],
     problems: distinct([...errors, ...recoverable, ...logProblems(log)]).slice(0, LIMIT),
-    output: output.split('\n').filter((line) => line.trim() !== ''),
+    output: output
+      .split('\n')
+      .filter((line) => line.trim() !== '')
+      .slice(-LIMIT),
   };
 }
 

@@ -179,7 +179,8 @@ class ConsoleWatch {
   stage(instance: Instance): string {
     if (instance.state !== 'running') return instance.state;
     const last = this.marks.findLast((mark) => mark.kind === 'stage' || mark.kind === 'finished');
-    if (last?.kind === 'finished') return 'done with cloud-init';
+    if (last?.kind === 'finished')
+      return last.datasource === 'tiny' ? 'up, its user data has run' : 'done with cloud-init';
     if (last?.kind === 'stage') return `in cloud-init, ${STAGE_NAMES[last.name] ?? last.name}`;
     if (readEvents(this.#ctx.layout.instance(this.#instanceId)).some(({ kind }) => kind === 'imds'))
       return 'booting, talking to the metadata service';

@@ -18,7 +18,7 @@ export function getInstance(db: Db, instanceId: string): Instance {
 
 /**
  * The instance that a person means: an id, a unique beginning of one, or a Name tag. Among equal names the living
- * one is meant. Throws `InvalidInstanceID.NotFound`, or a usage-like error that lists the candidates.
+ * one is meant, and among the dead the last. Throws `InvalidInstanceID.NotFound`, or a usage-like error that lists the candidates.
  */
 export function resolveInstance(db: Db, reference: string): Instance {
   if (isId('instance', reference)) return getInstance(db, reference);
@@ -26,7 +26,7 @@ export function resolveInstance(db: Db, reference: string): Instance {
   const named = new Set(resourcesWithTag(db, 'Name', reference));
   const byName = all.filter(({ instanceId }) => named.has(instanceId));
   const living = byName.filter(({ state }) => state !== 'terminated' && state !== 'shutting-down');
-  const matches = living.length > 0 ? living : byName;
+  const matches = living.length > 0 ? living : byName.toSorted(newestFirst).slice(0, 1);
   const candidates =
     matches.length > 0
       ? matches
@@ -49,6 +49,10 @@ export function resolveInstance(db: Db, reference: string): Instance {
       },
     );
   return first;
+}
+
+function newestFirst(a: Instance, b: Instance): number {
+  return b.launchTime.localeCompare(a.launchTime);
 }
 
 export function resolveInstanceIds(db: Db, references: readonly string[]): readonly InstanceId[] {

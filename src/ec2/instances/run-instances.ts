@@ -12,6 +12,7 @@ import { networkInterfaces } from '../../store/network.ts';
 import { putTags } from '../../store/tags.ts';
 import { volumes } from '../../store/volumes.ts';
 import type { Ec2Context } from '../context.ts';
+import { resolveImage } from '../images/resolve-image.ts';
 import { allocateAddress } from '../network-interfaces/allocate-address.ts';
 import { ec2Instance } from './ec2-instance.ts';
 import { REASONS } from './instance-state.ts';
@@ -89,6 +90,8 @@ function requireSpace(ctx: Ec2Context): void {
 
 /** Inside the transaction: ids, address, MAC and user id are unique by constraint from here on. */
 function recordPlan(ctx: Ec2Context, plan: LaunchPlan): readonly Instance[] {
+  // It may have been removed since it was planned; from here on its volumes keep it.
+  resolveImage(ctx.db, plan.image.imageId);
   const reservationId = newId('reservation');
   return Array.from({ length: plan.count }, (_, launchIndex) =>
     recordInstance(ctx, plan, { reservationId, launchIndex }),

@@ -25,8 +25,7 @@ export interface UserData {
 
 /** cloud-init documentation, "User data formats": told by the first line. */
 const FIRST_LINES: readonly (readonly [RegExp, UserDataKind])[] = [
-  [/^#cloud-config\b/, 'cloud-config'],
-  [/^#cloud-config-archive\b/, 'cloud-config'],
+  [/^#cloud-config(?:-archive)?\b/, 'cloud-config'],
   [/^#!/, 'script'],
   [/^(?:Content-Type|MIME-Version|From|Message-ID):/i, 'mime'],
   [/^#include\b/, 'include'],
@@ -73,16 +72,17 @@ async function warningsFor(kind: UserDataKind, text: string, first: string): Pro
     warnings.push(
       `its first line '${first.trim().slice(0, 60)}' is no format that cloud-init knows: #cloud-config, #!, MIME, …`,
     );
-  if (kind === 'cloud-config') warnings.push(...(await yamlProblems(text)));
+  if (kind === 'cloud-config') warnings.push(...(await yamlProblems(text, first)));
   return warnings;
 }
 
-async function yamlProblems(text: string): Promise<readonly string[]> {
-  const { parseDocument, isMap } = await import('../../core/yaml.ts');
+async function yamlProblems(text: string, first: string): Promise<readonly string[]> {
+  const { parseDocument, isMap, isSeq } = await import('../../core/yaml.ts');
   const document = parseDocument(text, { version: '1.1', prettyErrors: true });
   const [error] = document.errors;
   if (error) return [`it is not valid YAML: ${error.message.split('\n')[0]}`];
-  return document.contents === null || isMap(document.contents)
-    ? []
-    : ['a cloud-config is a mapping of keys to values, and this is none'];
+  if (document.contents === null) return [];
+  if (first.startsWith('#cloud-config-archive'))
+    return isSeq(document.contents) ? [] : ['a cloud-config-archive is a list of parts, and this is none'];
+  return isMap(document.contents) ? [] : ['a cloud-config is a mapping of keys to values, and this is none'];
 }

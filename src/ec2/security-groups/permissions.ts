@@ -57,7 +57,8 @@ function checkedTraffic({
   FromPort,
   ToPort,
 }: Ec2Permission): Pick<Rule, 'ipProtocol' | 'fromPort' | 'toPort'> {
-  const ipProtocol = PROTOCOLS[IpProtocol.toLowerCase()];
+  const name = IpProtocol.toLowerCase();
+  const ipProtocol = Object.hasOwn(PROTOCOLS, name) ? PROTOCOLS[name] : undefined;
   if (ipProtocol === undefined)
     throw new Ec2Error(
       'InvalidParameterValue',

@@ -133,8 +133,11 @@ export function isServing(paths: DhcpPaths, namespace: string): boolean {
 export async function stopDnsmasq(paths: DhcpPaths): Promise<void> {
   const identity = recordedIdentity(paths.dnsmasqProcess);
   if (identity) signalProcess(identity, 'SIGKILL');
-  const free = await waitUntil(() => (isLocked(paths.dnsmasqLock) ? undefined : true), { timeoutMs: 5_000 });
-  if (free !== true)
+  // Both: an ending process lets go of its lock some milliseconds before its sockets, which the next one needs.
+  const isThere = (): boolean =>
+    (identity !== undefined && isRunning(identity)) || isLocked(paths.dnsmasqLock);
+  const gone = await waitUntil(() => (isThere() ? undefined : true), { timeoutMs: 5_000 });
+  if (gone !== true)
     throw new HostError('DnsmasqWontEnd', `a dnsmasq still holds '${paths.dnsmasqLock}'`, {
       hint: 'bonami doctor',
     });

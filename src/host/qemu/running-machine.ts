@@ -126,6 +126,8 @@ export async function machineStatus(paths: MachinePaths): Promise<string> {
   return withQmp(paths, async (qmp) => ((await qmp.execute('query-status')) as { status: string }).status);
 }
 
+const PRESS_AGAIN_MS = 4_000;
+
 export interface PowerDownOptions {
   /** How long the guest may take to obey its ACPI power button. */
   readonly graceMs: number;
@@ -140,14 +142,16 @@ export async function powerDown(
   { graceMs, signal, onImpatience }: PowerDownOptions,
 ): Promise<void> {
   try {
-    // A paused machine (panic, full disk) cannot hear its power button.
-    const listening = await withQmp(paths, async (qmp) => {
-      const { status } = (await qmp.execute('query-status')) as { status: string };
-      if (status === 'running') await qmp.execute('system_powerdown');
-      return status === 'running';
+    const obeyed = await withQmp(paths, async (qmp) => {
+      // A paused machine (panic, full disk) cannot hear its power button.
+      if (!(await isGuestRunning(qmp))) return true;
+      return pressPower(qmp, {
+        graceMs,
+        signal,
+        until: () => (isMachineAlive(paths) ? undefined : true),
+      });
     });
-    if (listening && (await gone(paths, graceMs, signal))) return;
-    if (listening) onImpatience?.();
+    if (!obeyed) onImpatience?.();
   } catch (error) {
     if (signal?.aborted === true) throw error;
   }
@@ -163,8 +167,7 @@ export async function pressPowerAndReset(
   { graceMs, signal, onImpatience }: PowerDownOptions,
 ): Promise<void> {
   await withQmp(paths, async (qmp) => {
-    const { status } = (await qmp.execute('query-status')) as { status: string };
-    if (status === 'running') {
+    if (await isGuestRunning(qmp)) {
       let isDown = false;
       qmp.onEvent(({ event }) => {
         if (event === 'SHUTDOWN') isDown = true;
@@ -172,9 +175,8 @@ export async function pressPowerAndReset(
       // For as long as we wait, a guest that powers off is kept, paused, instead of ending its machine.
       await qmp.execute('set-action', { shutdown: 'pause' });
       try {
-        await qmp.execute('system_powerdown');
-        const obeyed = await waitUntil(() => (isDown ? true : undefined), { timeoutMs: graceMs, signal });
-        if (obeyed === undefined) onImpatience?.();
+        const obeyed = await pressPower(qmp, { graceMs, signal, until: () => isDown || undefined });
+        if (!obeyed) onImpatience?.();
       } finally {
         await qmp.execute('set-action', { shutdown: 'poweroff' });
       }
@@ -182,6 +184,32 @@ export async function pressPowerAndReset(
     await qmp.execute('system_reset');
     await qmp.execute('cont', undefined, 30_000);
   });
+}
+
+interface PressOptions {
+  readonly graceMs: number;
+  readonly signal: AbortSignal | undefined;
+  /** Answers `true` once the guest has obeyed. */
+  readonly until: () => true | undefined;
+}
+
+/**
+ * Presses the ACPI power button until the guest has obeyed; false when its time is over. A guest that is still
+ * booting does not hear it, so it is pressed again; one that is already going down ignores that.
+ */
+async function pressPower(qmp: QmpConnection, { graceMs, signal, until }: PressOptions): Promise<boolean> {
+  const deadline = performance.now() + graceMs;
+  while (performance.now() < deadline) {
+    // The guest may end while it is being asked.
+    await qmp.execute('system_powerdown').catch(() => undefined);
+    const timeoutMs = Math.min(PRESS_AGAIN_MS, deadline - performance.now());
+    if (await waitUntil(until, { timeoutMs, signal, pauseMs: 5, maxPauseMs: 100 })) return true;
+  }
+  return false;
+}
+
+async function isGuestRunning(qmp: QmpConnection): Promise<boolean> {
+  return ((await qmp.execute('query-status')) as { status: string }).status === 'running';
 }
 
 /** Ends QEMU: `quit` lets it flush its disks, SIGKILL is for one that does not answer. Absent is success. */
