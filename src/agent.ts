@@ -33,6 +33,7 @@ const ctx: Ec2Context = openContext({
 
 const listeners = new MetadataListeners(ctx, {
   tokenKey: homeTokenKey(),
+  onError: (error) => log.warn(messageOf(error), 'imds'),
   onRequest: (instanceId, path, status) => {
     log.debug({ instanceId, path, status }, 'imds');
     if (instanceId.startsWith('i-'))

@@ -1,7 +1,5 @@
 import { generateKeyPairSync } from 'node:crypto';
 import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
-import type { Server as HttpServer } from 'node:http';
-import type { Server } from 'node:net';
 import { dirname, join } from 'node:path';
 import type { VpcId } from './core/ids.ts';
 import type { Ec2Context } from './ec2/context.ts';
@@ -12,25 +10,24 @@ import { listenInNamespace } from './host/agent/listener.ts';
 import { namespaceInode, namespacePath } from './host/link/namespace.ts';
 import { signedIdentity, type HomeIdentity } from './imds/identity-document.ts';
 import type { IdentitySignatures } from './imds/metadata-tree.ts';
-import { metadataServer, type MetadataService } from './imds/server.ts';
+import { serveOn, type MetadataService } from './imds/server.ts';
 import { selfSignedCertificate, signPkcs7 } from './imds/pkcs7.ts';
 
 interface Listener {
   readonly inode: number | undefined;
-  readonly socket: Server;
-  readonly http: HttpServer;
+  readonly close: () => void;
 }
 
 /** The metadata service of every VPC that is up: one listening socket in each namespace. */
 export class MetadataListeners {
   readonly #ctx: Ec2Context;
-  readonly #parts: Pick<MetadataService, 'tokenKey' | 'onRequest'>;
+  readonly #parts: Pick<MetadataService, 'tokenKey' | 'onRequest' | 'onError'>;
   readonly #listeners = new Map<string, Listener>();
   readonly #identities = new Map<string, IdentitySignatures>();
   #home: HomeIdentity | undefined;
   #turn: Promise<void> = Promise.resolve();
 
-  constructor(ctx: Ec2Context, parts: Pick<MetadataService, 'tokenKey' | 'onRequest'>) {
+  constructor(ctx: Ec2Context, parts: Pick<MetadataService, 'tokenKey' | 'onRequest' | 'onError'>) {
     this.#ctx = ctx;
     this.#parts = parts;
   }
@@ -52,14 +49,12 @@ export class MetadataListeners {
         port: 80,
         helper,
       });
-      const http = metadataServer({
+      const close = serveOn(socket, {
         ...this.#parts,
         instanceAt: (address) => instanceMetadata(this.#ctx, vpcId, address),
         identityOf: (of) => this.#identity(of),
       });
-      // The socket stays the one owner of its handle; listening a second time on it would leave nobody to close it.
-      socket.on('connection', (connection) => http.emit('connection', connection));
-      this.#listeners.set(vpcId, { inode, socket, http });
+      this.#listeners.set(vpcId, { inode, close });
     });
   }
 
@@ -82,8 +77,7 @@ export class MetadataListeners {
   #close(vpcId: string): void {
     const listener = this.#listeners.get(vpcId);
     this.#listeners.delete(vpcId);
-    listener?.socket.close();
-    listener?.http.closeAllConnections();
+    listener?.close();
   }
 
   #identity(of: Parameters<typeof signedIdentity>[0]): IdentitySignatures {

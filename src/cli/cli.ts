@@ -70,12 +70,19 @@ function parser(argv: readonly string[], tools: CommandTools, version: string): 
     .fail((message, error) => {
       // yargs reports its own complaints as a message, and what a handler threw as the error.
       if (error instanceof BonamiError || (error !== undefined && !message)) throw error;
-      throw new UsageError(message || 'wrong usage', {
-        hint: `bonami ${argv[0]?.startsWith('-') === false ? `${argv[0]} ` : ''}--help`,
-      });
+      throw usageError(message, argv);
     });
   for (const command of COMMANDS) command.register(root, tools);
   return root;
+}
+
+/** yargs' complaint in our words, with the help text that it belongs to. */
+function usageError(message: string, [word = '']: readonly string[]): UsageError {
+  if (message === `Unknown argument: ${word}` || message === `Unknown command: ${word}`)
+    return new UsageError(`'${word}' is not a command`, { hint: 'bonami --help' });
+  return new UsageError(message || 'wrong usage', {
+    hint: `bonami ${word.startsWith('-') ? '' : `${word} `}--help`,
+  });
 }
 
 function codeOf(error: unknown, signal: AbortSignal): number {

@@ -1,4 +1,5 @@
 import type { Argv, ArgumentsCamelCase, InferredOptionTypes, Options } from 'yargs';
+import { UsageError } from '../core/errors.ts';
 import type { Ec2Context } from '../ec2/context.ts';
 import type { Output } from './output.ts';
 
@@ -59,9 +60,21 @@ export function defineCommand<const O extends Readonly<Record<string, Options>>>
             sub.positional(name, positional as Parameters<typeof sub.positional>[1]);
           return epilogue === undefined ? sub : sub.epilogue(epilogue);
         },
-        handler: async (args) => declaration.handler(args as never, tools),
+        handler: async (args) => {
+          requireNumbers(options, args);
+          await declaration.handler(args as never, tools);
+        },
       }),
   };
+}
+
+/** yargs takes any word for a number and makes it NaN. */
+function requireNumbers(
+  options: Readonly<Record<string, Options>>,
+  args: Readonly<Record<string, unknown>>,
+): void {
+  for (const [name, { type }] of Object.entries(options))
+    if (type === 'number' && Number.isNaN(args[name])) throw new UsageError(`--${name} takes a number`);
 }
 
 /** A group of commands under one noun: `bonami image ls`. */

@@ -1,6 +1,17 @@
 import type { BlockDeviceMapping, Tag } from '@aws-sdk/client-ec2';
 import { UsageError } from '../core/errors.ts';
 
+/** The option that bounds every wait. */
+export const TIMEOUT = {
+  type: 'number',
+  default: 600,
+  describe: 'seconds to wait at most',
+  coerce: (seconds: number): number => {
+    if (seconds >= 0) return seconds;
+    throw new UsageError(`--timeout ${seconds} is not a time to wait`, { hint: '--timeout 600' });
+  },
+} as const;
+
 /** `KEY=VALUE` words as tags. */
 export function parseTags(words: readonly string[]): Tag[] {
   return words.map((word) => {

@@ -206,6 +206,11 @@ export async function commandPath(command: string): Promise<string | undefined> 
   return undefined;
 }
 
+/** Throws `CommandNotFound`, with the package that has it, when a command is not installed. */
+export async function requireCommand(command: string): Promise<void> {
+  if ((await commandPath(command)) === undefined) throw notFound(command);
+}
+
 async function exitOf(child: ChildProcess, command: string): Promise<number> {
   return new Promise((resolve, reject) => {
     child.once('error', (cause) => reject(notFound(command, cause)));
@@ -215,7 +220,7 @@ async function exitOf(child: ChildProcess, command: string): Promise<number> {
   });
 }
 
-function notFound(command: string, cause: unknown): HostError {
+function notFound(command: string, cause?: unknown): HostError {
   return new HostError('CommandNotFound', `'${command}' is not installed`, {
     hint: installHint(command),
     cause,

@@ -1,5 +1,5 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import type { Socket } from 'node:net';
+import type { Server as NetServer, Socket } from 'node:net';
 import type { InstanceMetadata } from './instance-metadata.ts';
 import { answerAt, metadataTree, VERSIONS, type IdentitySignatures } from './metadata-tree.ts';
 import { issueToken, MAX_TTL_SECONDS, tokenTtl, type TokenKey } from './token.ts';
@@ -14,6 +14,8 @@ export interface MetadataService {
   readonly tokenKey: TokenKey;
   /** Told of every answered request: what was asked for and how it ended, never what was said. */
   readonly onRequest?: (instanceId: string, path: string, status: number) => void;
+  /** Told what kept a request from being answered. */
+  readonly onError?: (error: unknown) => void;
 }
 
 interface Answer {
@@ -25,6 +27,7 @@ interface Answer {
 
 const TTL_HEADER = 'x-aws-ec2-metadata-token-ttl-seconds';
 const TOKEN_HEADER = 'x-aws-ec2-metadata-token';
+const MAX_CONNECTIONS = 1024;
 const NOT_FOUND_PAGE = `<?xml version="1.0" encoding="iso-8859-1"?>
 <!DOCTYPE html PUBLIC "-//W3C//DTD XHTML 1.0 Transitional//EN"
 	"http://www.w3.org/TR/xhtml1/DTD/xhtml1-transitional.dtd">
@@ -41,12 +44,19 @@ const NOT_FOUND_PAGE = `<?xml version="1.0" encoding="iso-8859-1"?>
 /** The instance metadata service for one network; the caller gives it its listening socket. Guests are not trusted: everything is bounded. */
 export function metadataServer(service: MetadataService): Server {
   const server = createServer(
-    { maxHeaderSize: 8192, keepAliveTimeout: 5_000, headersTimeout: 5_000, requestTimeout: 10_000 },
+    {
+      maxHeaderSize: 8192,
+      keepAliveTimeout: 5_000,
+      headersTimeout: 5_000,
+      requestTimeout: 10_000,
+      // Node looks at the two timeouts only this often; every half a minute when it is not told.
+      connectionsCheckingInterval: 1_000,
+    },
     (request, response) => {
-      const instance = service.instanceAt(addressOf(request.socket));
+      const instance = callerOf(service, request.socket);
       // Nobody that we know: nothing to say, not even that there is a service.
       if (instance === undefined) return void request.socket.destroy();
-      const answer = judge(service, instance, request);
+      const answer = answered(service, instance, request);
       request.resume();
       send(response, answer, request.method === 'HEAD');
       service.onRequest?.(instance.instanceId, pathOf(request), answer.status);
@@ -54,11 +64,47 @@ export function metadataServer(service: MetadataService): Server {
   );
   // Node answers what it cannot parse, and `Expect: 100-continue`, by itself: a stranger must not get that far.
   server.on('connection', (socket) => {
-    if (service.instanceAt(addressOf(socket)) === undefined) socket.destroy();
+    if (callerOf(service, socket) === undefined) socket.destroy();
   });
-  server.maxConnections = 1024;
+  server.maxConnections = MAX_CONNECTIONS;
   server.maxRequestsPerSocket = 1000;
   return server;
+}
+
+/**
+ * The same on a listening socket that was opened elsewhere, until the returned function closes it. The socket stays
+ * the one owner of its handle; listening a second time on it would leave nobody to close it.
+ */
+export function serveOn(socket: NetServer, service: MetadataService): () => void {
+  const http = metadataServer(service);
+  // Node keeps account of connections and of their timeouts from this event on, and this server never listens itself.
+  http.emit('listening');
+  socket.maxConnections = MAX_CONNECTIONS;
+  socket.on('connection', (connection) => http.emit('connection', connection));
+  return () => {
+    socket.close();
+    http.close();
+    http.closeAllConnections();
+  };
+}
+
+/** Whose address this is; nobody's when its records cannot be read: one guest's trouble must not become everyone's. */
+function callerOf(service: MetadataService, socket: Socket): InstanceMetadata | undefined {
+  try {
+    return service.instanceAt(addressOf(socket));
+  } catch (error) {
+    service.onError?.(error);
+    return undefined;
+  }
+}
+
+function answered(service: MetadataService, of: InstanceMetadata, request: IncomingMessage): Answer {
+  try {
+    return judge(service, of, request);
+  } catch (error) {
+    service.onError?.(error);
+    return { status: 500 };
+  }
 }
 
 function addressOf({ remoteAddress = '' }: Socket): string {

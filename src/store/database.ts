@@ -37,11 +37,17 @@ export function openDatabase(path: string): Db {
  * process, file or network work may happen inside. Throwing rolls everything back.
  */
 export function transact<T>(db: Db, work: () => T): T {
-  let result: T | undefined;
   try {
-    db.transaction(() => {
-      result = work();
-    }).immediate();
+    db.exec('BEGIN IMMEDIATE');
+    try {
+      const result = work();
+      db.exec('COMMIT');
+      return result;
+    } catch (error) {
+      // SQLite rolls back by itself when the disk is full; rolling back again would hide why.
+      if (db.inTransaction) db.exec('ROLLBACK');
+      throw error;
+    }
   } catch (error) {
     if (error instanceof Error && 'code' in error && error.code === 'SQLITE_FULL')
       throw new HostError('NoSpace', 'the disk with the bonami home is full; nothing was recorded', {
@@ -50,7 +56,6 @@ export function transact<T>(db: Db, work: () => T): T {
       });
     throw error;
   }
-  return result as T;
 }
 
 function version(db: Db): number {

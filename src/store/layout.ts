@@ -83,19 +83,20 @@ export function locate(
   uid: number = process.getuid?.() ?? 0,
 ): { home: string; run: string } {
   const own = env['BONAMI_HOME'];
+  // An empty variable counts as one that is not set (XDG Base Directory Specification).
+  const runtime = env['XDG_RUNTIME_DIR'] || `/tmp/bonami-${uid}`;
   if (own) {
     const home = resolve(own);
     // The run folder moves with the home, but must stay short and on a local file system.
     const tag = createHash('sha256').update(home).digest('hex').slice(0, 12);
     return {
       home,
-      run:
-        uid === 0 ? `/run/bonami-${tag}` : `${env['XDG_RUNTIME_DIR'] ?? `/tmp/bonami-${uid}`}/bonami-${tag}`,
+      run: uid === 0 ? `/run/bonami-${tag}` : `${runtime}/bonami-${tag}`,
     };
   }
   if (uid === 0) return { home: '/var/lib/bonami', run: '/run/bonami' };
-  const data = env['XDG_DATA_HOME'] ?? join(env['HOME'] ?? '/', '.local/share');
-  return { home: join(data, 'bonami'), run: `${env['XDG_RUNTIME_DIR'] ?? `/tmp/bonami-${uid}`}/bonami` };
+  const data = env['XDG_DATA_HOME'] || join(env['HOME'] ?? '/', '.local/share');
+  return { home: join(data, 'bonami'), run: `${runtime}/bonami` };
 }
 
 /** All paths below a home and its run folder; touches nothing. */

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { Ec2Error } from '../core/errors.ts';
+import type { Db } from './database.ts';
 import { idOf, timestamp } from './schemas.ts';
 import { table } from './table.ts';
 
@@ -104,3 +105,9 @@ export const networkInterfaces = table<NetworkInterface>({
       hint: 'choose another private address, or none',
     }),
 });
+
+/** The addresses that a subnet's interfaces hold. A record that cannot be read holds its address all the same. */
+export function addressesIn(db: Db, subnetId: Subnet['subnetId']): ReadonlySet<string> {
+  const rows = db.prepare('SELECT private_ip FROM network_interfaces WHERE subnet_id = ?').all(subnetId);
+  return new Set((rows as { private_ip: string }[]).map(({ private_ip }) => private_ip));
+}

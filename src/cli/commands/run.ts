@@ -5,7 +5,7 @@ import type { CloudInitReport } from '../../ec2/instances/cloud-init-report.ts';
 import type { RunInstancesInput } from '../../ec2/instances/plan-launch.ts';
 import { defineCommand, type CommandTools } from '../define-command.ts';
 import { defaultKeyName, findOrPullImage, readUserData } from '../launch-defaults.ts';
-import { parseBlockDevice, parseTags } from '../parse.ts';
+import { parseBlockDevice, parseTags, TIMEOUT } from '../parse.ts';
 import { printInstances } from '../print-instances.ts';
 import { printVerdict } from '../print-report.ts';
 
@@ -37,7 +37,7 @@ const options = {
     describe: 'what to wait for',
     default: 'running' as const,
   },
-  timeout: { type: 'number', describe: 'seconds to wait at most', default: 600 },
+  timeout: TIMEOUT,
   rm: {
     type: 'boolean',
     describe: 'terminate it when its guest powers off, or when you leave its console (--attach)',

@@ -3,6 +3,7 @@ import type { Ec2Context } from '../../ec2/context.ts';
 import type { CloudInitReport } from '../../ec2/instances/cloud-init-report.ts';
 import { defineCommand } from '../define-command.ts';
 import { defaultKeyName, findOrPullImage, readUserData } from '../launch-defaults.ts';
+import { TIMEOUT } from '../parse.ts';
 import { printStages, printVerdict } from '../print-report.ts';
 
 /** Exit code of a verdict that is not `done`. */
@@ -15,7 +16,7 @@ export const smoke = defineCommand({
   options: {
     image: { type: 'string', describe: 'image id or name', defaultDescription: 'debian-12' },
     type: { alias: 't', type: 'string', describe: 'instance type', default: 't3.micro' },
-    timeout: { type: 'number', default: 600, describe: 'seconds to wait at most' },
+    timeout: TIMEOUT,
     keep: { type: 'boolean', describe: 'leave the instance running for a look' },
     'allow-degraded': { type: 'boolean', describe: 'recoverable errors are no failure' },
     datasource: {

@@ -1,4 +1,5 @@
 import { defineCommand } from '../define-command.ts';
+import { TIMEOUT } from '../parse.ts';
 
 export const wait = defineCommand({
   command: 'wait <id>',
@@ -10,7 +11,7 @@ export const wait = defineCommand({
       demandOption: true,
       describe: 'the condition',
     },
-    timeout: { type: 'number', default: 600, describe: 'seconds to wait at most' },
+    timeout: TIMEOUT,
   },
   examples: [['wait web --for cloud-init', 'until cloud-init has finished, with its verdict']],
   handler: async (args, { out, open, exitWith }) => {

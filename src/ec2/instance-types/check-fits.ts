@@ -28,8 +28,8 @@ export function checkFits(
   host = hostCapacity(),
 ): void {
   if (!canRun(type, image.architecture)) {
-    const better = INSTANCE_TYPES.find(
-      (each) => canRun(each, image.architecture) && each.memoryMiB >= memoryMiB && each.vcpus >= cpus,
+    const [better] = INSTANCE_TYPES.filter((each) => canRun(each, image.architecture)).toSorted(
+      (a, b) => distance(a, { cpus, memoryMiB }) - distance(b, { cpus, memoryMiB }),
     );
     throw new Ec2Error(
       'InvalidParameterValue',
@@ -52,12 +52,26 @@ function requireMemory({ type, image, memoryMiB, count }: Omit<Fit, 'cpus'>, hos
   if (memoryMiB * count <= free) return;
   const fitting = INSTANCE_TYPES.filter(
     (each) => canRun(each, image.architecture) && each.memoryMiB * count <= free,
-  ).sort((a, b) => b.memoryMiB - a.memoryMiB);
+  ).toSorted(
+    (a, b) => b.memoryMiB - a.memoryMiB || Number(isOfFamily(b, type)) - Number(isOfFamily(a, type)),
+  );
   throw new Ec2Error(
     'InsufficientInstanceCapacity',
     `${count > 1 ? `${count} instances` : 'An instance'} of ${memoryMiB} MiB (${type.name}) ${count > 1 ? 'do' : 'does'} not fit: ${Math.max(0, Math.floor(free))} MiB of this host's memory are available`,
     { hint: fitting[0] ? `-t ${fitting[0].name}, or --memory MiB` : 'end something that uses memory' },
   );
+}
+
+/** How far a type is from a wished size: every doubling or halving counts one. */
+function distance(
+  { vcpus, memoryMiB }: InstanceType,
+  wish: { readonly cpus: number; readonly memoryMiB: number },
+): number {
+  return Math.abs(Math.log2(vcpus / wish.cpus)) + Math.abs(Math.log2(memoryMiB / wish.memoryMiB));
+}
+
+function isOfFamily(a: InstanceType, b: InstanceType): boolean {
+  return a.name.split('.')[0] === b.name.split('.')[0];
 }
 
 function canRun({ architectures }: InstanceType, architecture: Architecture): boolean {

@@ -19,8 +19,8 @@ const LARGEST = 16_384;
 
 /**
  * The volumes of an instance: the request's mapping laid over the image's, by device name (AWS: "Block device
- * mappings"). `NoDevice` removes an entry. Throws `InvalidBlockDeviceMapping` for a device name that is none, or a
- * root volume smaller than the image.
+ * mappings"). `NoDevice` removes an entry. Throws `InvalidBlockDeviceMapping` for a device name that is none or comes
+ * twice, or a root volume smaller than the image.
  */
 export function mergeBlockDevices(
   image: Image,
@@ -42,7 +42,10 @@ export function mergeBlockDevices(
       ];
     }),
   );
+  const seen = new Set<string>();
   for (const { DeviceName: deviceName = '', Ebs: ebs, NoDevice: noDevice } of requested) {
+    if (seen.has(deviceName)) throw invalid(`The device '${deviceName}' is given twice`);
+    seen.add(deviceName);
     if (!DEVICE_NAME.test(deviceName))
       throw invalid(`'${deviceName}' is not a device name`, 'like /dev/sdf or /dev/xvdf');
     const base = merged.get(deviceName);

@@ -193,19 +193,22 @@ interface Connection {
 /** The interface is plugged and the metadata service answers before the machine starts: a late answer costs a guest minutes. */
 async function connect(ctx: Ec2Context, { instance, attached, undo }: Connection): Promise<void> {
   const agentStarts = ensureAgent(ctx.layout.agent, { script: ctx.agentScript, home: ctx.layout.home });
-  agentStarts.catch(() => undefined);
-  const network = await ensureVpcNetwork(ctx, instance.vpcId);
-  failpoint('launch:network');
-  for (const each of attached) {
-    undo.add(`interface ${each.networkInterfaceId}`, () => unplugInterface(ctx, each));
-    await plugInterface(ctx, each, { uid: instance.uid ?? 0 });
-  }
-  failpoint('launch:interface');
-  const agent = await agentStarts;
   try {
+    const network = await ensureVpcNetwork(ctx, instance.vpcId);
+    failpoint('launch:network');
+    for (const each of attached) {
+      undo.add(`interface ${each.networkInterfaceId}`, () => unplugInterface(ctx, each));
+      await plugInterface(ctx, each, { uid: instance.uid ?? 0 });
+    }
+    failpoint('launch:interface');
+    const agent = await agentStarts;
     await agent.serve({ vpcId: instance.vpcId, namespacePath: network.namespacePath });
   } finally {
-    agent.close();
+    // A conversation left open would keep both ends alive.
+    agentStarts.then(
+      (agent) => agent.close(),
+      () => undefined,
+    );
   }
   failpoint('launch:metadata');
 }

@@ -6,6 +6,7 @@ import type { Architecture } from '../../core/architecture.ts';
 import { hostArchitecture } from '../../core/architecture.ts';
 import { Ec2Error } from '../../core/errors.ts';
 import type { SubnetId, VpcId } from '../../core/ids.ts';
+import { requireCommand } from '../../host/command.ts';
 import { probeAccelerator } from '../../host/qemu/accelerator.ts';
 import { MACHINE_TABLE } from '../../host/qemu/machine-table.ts';
 import type { Image } from '../../store/images.ts';
@@ -62,6 +63,7 @@ const DEFAULT_TYPE = 't3.micro';
 /** Checks a request as a whole and says what will be made. Makes the default VPC when there is none yet. */
 export async function planLaunch(ctx: Ec2Context, request: RunInstancesInput): Promise<LaunchPlan> {
   const image = resolveImage(ctx.db, request.ImageId);
+  await requireCommand(MACHINE_TABLE[image.architecture].binary);
   const type = findInstanceType(request.InstanceType ?? DEFAULT_TYPE);
   const cpus = (request.CpuOptions?.CoreCount ?? type.vcpus) * (request.CpuOptions?.ThreadsPerCore ?? 1);
   const memoryMiB = request.Bonami?.MemoryMiB ?? type.memoryMiB;
@@ -77,7 +79,6 @@ export async function planLaunch(ctx: Ec2Context, request: RunInstancesInput): P
     instanceType: type.name,
     cpus,
     memoryMiB,
-    accelerator: await chooseAccelerator(ctx, image.architecture),
     // Where an image can do both, BIOS: its firmware is the quicker one under emulation. ARM has UEFI only.
     bootMode:
       image.bootMode === 'uefi' || MACHINE_TABLE[image.architecture].uefiOnly ? 'uefi' : 'legacy-bios',
@@ -102,6 +103,8 @@ export async function planLaunch(ctx: Ec2Context, request: RunInstancesInput): P
         : createHash('sha256').update(JSON.stringify(request)).digest('hex'),
     instanceTags: requestedTags(request, 'instance'),
     volumeTags: requestedTags(request, 'volume'),
+    // Last, for it warns: a request that is refused has its one complaint.
+    accelerator: await chooseAccelerator(ctx, image.architecture),
   };
 }
 

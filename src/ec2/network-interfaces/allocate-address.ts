@@ -1,7 +1,7 @@
 import { addressAt, containsAddress, parseCidr, parseIpv4, sizeOf } from '../../core/cidr.ts';
 import { Ec2Error } from '../../core/errors.ts';
 import type { Db } from '../../store/database.ts';
-import { networkInterfaces, type Subnet } from '../../store/network.ts';
+import { addressesIn, type Subnet } from '../../store/network.ts';
 
 /** EC2 keeps the first four addresses of a subnet and the last one (AWS: "Subnet CIDR blocks"). */
 const RESERVED_FIRST = 4;
@@ -12,7 +12,7 @@ const RESERVED_LAST = 1;
  * that records it. Throws `InsufficientFreeAddressesInSubnet`, `InvalidIPAddress.InUse` or `InvalidParameterValue`.
  */
 export function allocateAddress(db: Db, subnet: Subnet, wanted?: string): string {
-  const taken = takenAddresses(db, subnet);
+  const taken = addressesIn(db, subnet.subnetId);
   if (wanted !== undefined) return checkWanted(subnet, wanted, taken);
   const cidr = parseCidr(subnet.cidrBlock);
   for (let offset = RESERVED_FIRST; offset < sizeOf(cidr) - RESERVED_LAST; offset++) {
@@ -31,13 +31,10 @@ export function allocateAddress(db: Db, subnet: Subnet, wanted?: string): string
 /** EC2's AvailableIpAddressCount. */
 export function freeAddressCount(db: Db, subnet: Subnet): number {
   return (
-    sizeOf(parseCidr(subnet.cidrBlock)) - RESERVED_FIRST - RESERVED_LAST - takenAddresses(db, subnet).size
-  );
-}
-
-function takenAddresses(db: Db, { subnetId }: Subnet): ReadonlySet<string> {
-  return new Set(
-    networkInterfaces.listBy(db, 'subnet_id', subnetId).map(({ privateIpAddress }) => privateIpAddress),
+    sizeOf(parseCidr(subnet.cidrBlock)) -
+    RESERVED_FIRST -
+    RESERVED_LAST -
+    addressesIn(db, subnet.subnetId).size
   );
 }
 

@@ -99,7 +99,14 @@ async function build(ctx: Ec2Context, vpc: Vpc): Promise<Built> {
   const uplink = await createUplink({ namespace: vpcId, hostLink, cidr: vpc.cidrBlock });
   const hasWayOut = vpc.internetGatewayId !== null;
   await applyTables([
-    hostTable({ table: hostTableName(vpcId), hostLink, routerAddress: uplink.routerAddress, hasWayOut }),
+    hostTable({
+      table: hostTableName(vpcId),
+      hostLink,
+      uplinkPrefix: 'bnv',
+      cidr: vpc.cidrBlock,
+      routerAddress: uplink.routerAddress,
+      hasWayOut,
+    }),
   ]);
   await applyTables([networkTable(rulesetOf(ctx, vpc))], vpcId);
   if (!uplink.routed)

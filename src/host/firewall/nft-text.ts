@@ -108,13 +108,21 @@ export function guardName(tap: string): string {
   return `netdev guard_${tap}`;
 }
 
-/** The host's own table for one uplink: NAT to the outside, and nothing for machines on the host itself. */
-export function hostTable({ table, hostLink, routerAddress, hasWayOut }: HostRuleset): string {
+/** The host's own table for one uplink: NAT to the outside, nothing on the host itself and in other networks. */
+export function hostTable(rules: HostRuleset): string {
+  const { table, hostLink, uplinkPrefix, cidr, routerAddress, hasWayOut } = rules;
   return replaceTable(`inet ${table}`, [
     chain('guests_to_host', [
       'type filter hook input priority filter; policy accept;',
       `iifname "${hostLink}" ct state established,related accept`,
       `iifname "${hostLink}" counter drop`,
+    ]),
+    // Security groups know a machine and this host by their addresses, so nobody may pass for them by way of the
+    // host: neither machines of another network, which NAT would give an uplink's address, nor a forger outside.
+    chain('through_host', [
+      'type filter hook forward priority filter; policy accept;',
+      `iifname "${hostLink}" oifname "${uplinkPrefix}*" counter drop`,
+      `oifname "${hostLink}" ip saddr { 169.254.0.0/16, ${cidr} } counter drop`,
     ]),
     ...(hasWayOut
       ? [

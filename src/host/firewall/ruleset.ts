@@ -49,6 +49,10 @@ export interface Guard {
 export interface HostRuleset {
   readonly table: string;
   readonly hostLink: string;
+  /** Prefix of all such links' names: ways into other networks. */
+  readonly uplinkPrefix: string;
+  /** The network behind the uplink. */
+  readonly cidr: string;
   readonly routerAddress: string;
   readonly hasWayOut: boolean;
 }

@@ -1,5 +1,9 @@
+import { existsSync } from 'node:fs';
+import { HostError } from '../../core/errors.ts';
 import { LINK_MTU } from './router.ts';
 import { ipBatch, within } from './namespace.ts';
+
+const TUN_DEVICE = '/dev/net/tun';
 
 export interface Port {
   readonly namespace: string;
@@ -16,6 +20,10 @@ export interface Port {
  * static, because flooding is off and a learned one ages out. Whatever was there under its name goes first.
  */
 export async function createPort({ namespace, bridge, tap, mac, address, uid }: Port): Promise<void> {
+  if (!existsSync(TUN_DEVICE))
+    throw new HostError('NoTunDevice', `'${TUN_DEVICE}' does not exist, so a machine cannot have a network`, {
+      hint: 'sudo modprobe tun',
+    });
   await deletePort({ namespace, tap });
   await ipBatch(
     [

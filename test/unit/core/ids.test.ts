@@ -17,12 +17,9 @@ describe('newId', () => {
 });
 
 describe('isId', () => {
-  test('no id is of two kinds', () => {
-    for (const kind of KINDS)
-      expect(
-        KINDS.filter((other) => isId(other, newId(kind))),
-        kind,
-      ).toEqual([kind]);
+  test.each(KINDS)('an id of the kind %s is of no other kind', (kind) => {
+    const id = newId(kind);
+    expect(KINDS.filter((other) => isId(other, id))).toEqual([kind]);
   });
 
   test.each(['i-0123456789abcdef0', 'i-00000000000000000', 'i-0123abcd'])('%s is one', (text) => {

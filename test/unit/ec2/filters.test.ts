@@ -71,7 +71,10 @@ describe('filters', () => {
 
   test('a tag filter is an error where nothing has tags', () => {
     expect(() => filterTests([{ Name: 'tag:stage', Values: ['x'] }], { name: () => 'x' })).toThrow(
-      expect.objectContaining({ code: 'InvalidParameterValue', message: "The filter 'tag:stage' is invalid" }),
+      expect.objectContaining({
+        code: 'InvalidParameterValue',
+        message: "The filter 'tag:stage' is invalid",
+      }),
     );
   });
 
@@ -94,7 +97,7 @@ describe('wildcard', () => {
     [String.raw`\*`, '*'],
     [String.raw`\?`, '?'],
     [String.raw`\\*`, String.raw`\anything`],
-    [String.raw`\*amazon\?\\`, String.raw`*amazon?\ `.trimEnd()],
+    [String.raw`\*amazon\?\\`, '*amazon?\\'],
     [String.raw`C:\dir`, String.raw`C:\dir`],
   ])('%j fits %j', (pattern, text) => {
     expect(wildcard(pattern).test(text)).toBe(true);
@@ -104,7 +107,6 @@ describe('wildcard', () => {
     ['rex', 'rexx'],
     ['rex', 'arex'],
     ['rex', 'Rex'],
-    ['r?x', 'rx'],
     ['r?', 'rex'],
     ['a.b', 'axb'],
     ['', 'x'],

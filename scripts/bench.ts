@@ -1,0 +1,347 @@
+// How fast bonami is, as ratios within one run: against node itself, against QEMU itself, and against the same
+// image booted by a QEMU line written by hand. `npm run bench [-- start boot ten]`; results in .bench/ as JSON.
+import { execa } from 'execa';
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { connect } from 'node:net';
+import { cpus, release, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { hostArchitecture } from '../src/core/architecture.ts';
+import { probeAccelerator } from '../src/host/qemu/accelerator.ts';
+import { openCloud, cachedImage, PROGRAM, type Cloud } from '../test/support/cloud.ts';
+
+interface Row {
+  readonly what: string;
+  readonly measured: string;
+  /** Medians, in milliseconds unless `measured` says otherwise. */
+  readonly bonami: number;
+  readonly reference?: number;
+  readonly against?: string;
+  readonly aim?: string;
+  readonly samples: readonly number[];
+}
+
+const ROUNDS = Number(process.env['BENCH_ROUNDS'] ?? 3);
+const QUICK_ROUNDS = 15;
+const rows: Row[] = [];
+const wanted = process.argv.slice(2);
+const parts = { start, boot, ten };
+for (const [name, part] of Object.entries(parts))
+  if (wanted.length === 0 || wanted.includes(name)) await part();
+report();
+
+/** How long until a command has done nothing, and until it has a QEMU running. */
+async function start(): Promise<void> {
+  const cloud = await openCloud('tiny');
+  try {
+    const node = await times(QUICK_ROUNDS, () => execa(process.execPath, ['-e', '0']));
+    const qemu = await times(QUICK_ROUNDS, () => execa('qemu-system-x86_64', ['-version']));
+    const ls = await times(QUICK_ROUNDS, () => cloud.bonami('ls'));
+    rows.push({
+      what: 'bonami ls',
+      measured: 'ms, nothing runs',
+      bonami: median(ls),
+      reference: median(node),
+      against: 'node -e 0',
+      samples: ls,
+    });
+    const cold = [await untilQemu(cloud)];
+    // The first instance keeps namespace, DHCP and agent up: the next ones find them warm.
+    const warm = [];
+    for (let round = 0; round < QUICK_ROUNDS; round += 1) {
+      warm.push(await untilQemu(cloud));
+      const ids = (await cloud.ls()).flatMap(({ InstanceId }) => InstanceId ?? []);
+      await cloud.bonami('terminate', ...ids.slice(0, -1));
+    }
+    rows.push(
+      {
+        what: 'command to QEMU, cold',
+        measured: 'ms, makes VPC network and agent',
+        bonami: median(cold),
+        reference: median(node),
+        against: 'node -e 0',
+        samples: cold,
+      },
+      {
+        what: 'command to QEMU, warm',
+        measured: 'ms',
+        bonami: median(warm),
+        reference: median(node),
+        against: 'node -e 0',
+        aim: '< 150 ms',
+        samples: warm,
+      },
+      {
+        what: 'command to QEMU, warm',
+        measured: 'ms',
+        bonami: median(warm),
+        reference: median(qemu),
+        against: 'qemu -version',
+        samples: warm,
+      },
+    );
+    const agent = memoryOfAgent(cloud);
+    rows.push({ what: 'agent, resident', measured: 'MiB', bonami: agent, aim: '< 90 MiB', samples: [agent] });
+  } finally {
+    await cloud.close();
+  }
+}
+
+/** The whole Debian image to SSH and to the end of cloud-init, against plain QEMU with a NoCloud seed. */
+async function boot(): Promise<void> {
+  const cloud = await openCloud('debian-12');
+  const plain: Boot[] = [];
+  const ours: Boot[] = [];
+  try {
+    await cloud.bonami('run', 'debian-12', '--dry-run');
+    for (let round = 0; round < ROUNDS; round += 1) {
+      plain.push(await bootPlain(cloud));
+      ours.push(await bootOurs(cloud));
+      note(`round ${round + 1}: plain ${said(plain.at(-1))}, bonami ${said(ours.at(-1))}`);
+    }
+  } finally {
+    await cloud.close();
+  }
+  for (const key of ['ssh', 'done'] as const)
+    rows.push({
+      what: `debian-12 to ${key === 'ssh' ? 'SSH' : 'cloud-init done'}`,
+      measured: 'ms',
+      bonami: median(ours.map((each) => each[key])),
+      reference: median(plain.map((each) => each[key])),
+      against: 'plain QEMU',
+      aim: 'ratio <= 1.0',
+      samples: ours.map((each) => each[key]),
+    });
+}
+
+/** Ten machines at once. */
+async function ten(): Promise<void> {
+  const cloud = await openCloud('tiny');
+  try {
+    const [all = 0] = await times(1, () =>
+      cloud.bonami('run', 'tiny', '-c', '10', '-t', 't3.nano', '--wait', 'ssh'),
+    );
+    const ls = await times(QUICK_ROUNDS, () => cloud.bonami('ls'));
+    const agent = memoryOfAgent(cloud);
+    rows.push(
+      { what: 'ten tiny instances to SSH', measured: 'ms', bonami: all, samples: [all] },
+      { what: 'bonami ls of ten', measured: 'ms', bonami: median(ls), aim: '< 300 ms', samples: ls },
+      { what: 'agent with ten, resident', measured: 'MiB', bonami: agent, aim: '< 90 MiB', samples: [agent] },
+    );
+  } finally {
+    await cloud.close();
+  }
+}
+
+interface Boot {
+  readonly ssh: number;
+  readonly done: number;
+}
+
+/** What a person would type without bonami: an overlay, a seed disk, user-mode network with one forwarded port. */
+async function bootPlain(cloud: Cloud): Promise<Boot> {
+  const folder = mkdtempSync(join(tmpdir(), 'bonami-bench-'));
+  const port = 20_000 + Math.floor(Math.random() * 20_000);
+  const file = (name: string): string => join(folder, name);
+  copyFileSync(cachedImage('debian-12'), file('base.qcow2'));
+  writeFileSync(file('meta-data'), 'instance-id: iid-bench\nlocal-hostname: bench\n');
+  await execa('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-f', file('key')]);
+  writeFileSync(
+    file('user-data'),
+    `#cloud-config\nssh_authorized_keys: ["${readFileSync(file('key.pub'), 'utf8').trim()}"]\n`,
+  );
+  const began = performance.now();
+  await execa('mformat', ['-i', file('seed.img'), '-C', '-T', '720', '-v', 'CIDATA', '::']);
+  await execa('mcopy', ['-i', file('seed.img'), file('meta-data'), file('user-data'), '::']);
+  await execa('qemu-img', [
+    'create',
+    '-q',
+    '-f',
+    'qcow2',
+    '-b',
+    'base.qcow2',
+    '-F',
+    'qcow2',
+    file('disk.qcow2'),
+    '8G',
+  ]);
+  const qemu = execa(
+    'qemu-system-x86_64',
+    [
+      `-machine q35 -accel ${await acceleratorOf(cloud)} -cpu max -smp 2 -m 1024 -display none`,
+      `-drive file=${file('disk.qcow2')},if=virtio,format=qcow2`,
+      `-drive file=${file('seed.img')},if=virtio,format=raw`,
+      `-nic user,model=virtio-net-pci,hostfwd=tcp:127.0.0.1:${port}-:22`,
+      `-serial file:${file('console')}`,
+    ]
+      .join(' ')
+      .split(' '),
+    { reject: false },
+  );
+  try {
+    return await milestones(began, { host: '127.0.0.1', port, console: file('console') });
+  } finally {
+    qemu.kill('SIGKILL');
+    await qemu;
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/** What bonami itself uses on this host. */
+async function acceleratorOf({ layout }: Cloud): Promise<string> {
+  const question = {
+    architecture: 'x86_64',
+    binary: 'qemu-system-x86_64',
+    knownFacts: layout.knownFacts,
+  } as const;
+  return (await probeAccelerator({ ...question, hostArchitecture: hostArchitecture() })).accelerator;
+}
+
+async function bootOurs(cloud: Cloud): Promise<Boot> {
+  const began = performance.now();
+  const [instance] = await cloud.run('debian-12', '--wait', 'none');
+  const id = instance?.InstanceId as `i-${string}`;
+  try {
+    return await milestones(began, {
+      host: instance?.PrivateIpAddress ?? '',
+      port: 22,
+      console: cloud.layout.instance(id).console,
+    });
+  } finally {
+    await cloud.bonami('terminate', id);
+  }
+}
+
+interface Target {
+  readonly host: string;
+  readonly port: number;
+  readonly console: string;
+}
+
+/** The same yardstick for both: an SSH banner, and cloud-init's last line on the console. */
+async function milestones(began: number, { host, port, console: path }: Target): Promise<Boot> {
+  let ssh: number | undefined;
+  for (;;) {
+    ssh ??= (await banner(host, port)) ? performance.now() - began : undefined;
+    const isDone = existsSync(path) && /Cloud-init v\. \S+ finished at/.test(readFileSync(path, 'latin1'));
+    if (isDone && ssh !== undefined) return { ssh, done: performance.now() - began };
+    if (performance.now() - began > 600_000) throw new Error(`no boot within ten minutes; see ${path}`);
+    await sleep(50);
+  }
+}
+
+async function banner(host: string, port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect({ host, port });
+    const end = (answer: boolean): void => {
+      socket.destroy();
+      resolve(answer);
+    };
+    socket.setTimeout(500, () => end(false));
+    socket.once('error', () => end(false));
+    socket.once('data', (bytes) => end(bytes.toString('latin1').startsWith('SSH-')));
+  });
+}
+
+/** Milliseconds from the start of `bonami run` until QEMU executes (its name in /proc, looked at every millisecond). */
+async function untilQemu(cloud: Cloud): Promise<number> {
+  const known = new Set(readdirSync('/proc'));
+  const began = performance.now();
+  const child = execa(process.execPath, [PROGRAM, 'run', 'tiny', '-t', 't3.nano', '--wait', 'none'], {
+    env: { BONAMI_HOME: cloud.home, BONAMI_INTERNET: 'off' },
+  });
+  let found: number | undefined;
+  while (found === undefined && child.exitCode === null) {
+    for (const pid of readdirSync('/proc')) {
+      if (known.has(pid) || !/^\d+$/.test(pid)) continue;
+      if (nameOf(pid).startsWith('qemu-system')) found = performance.now() - began;
+    }
+    await sleep(1);
+  }
+  await child;
+  if (found === undefined) throw new Error('QEMU was never seen');
+  return found;
+}
+
+function nameOf(pid: string): string {
+  try {
+    return readFileSync(`/proc/${pid}/comm`, 'utf8');
+  } catch {
+    return '';
+  }
+}
+
+function memoryOfAgent(cloud: Cloud): number {
+  for (const pid of readdirSync('/proc')) {
+    if (!/^\d+$/.test(pid)) continue;
+    try {
+      if (!readFileSync(`/proc/${pid}/cmdline`, 'latin1').includes('dist/agent.js')) continue;
+      if (!readFileSync(`/proc/${pid}/environ`, 'latin1').includes(`BONAMI_HOME=${cloud.home}\0`)) continue;
+      return Math.round(
+        Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1024,
+      );
+    } catch {
+      continue;
+    }
+  }
+  throw new Error('the agent was never seen');
+}
+
+async function times(rounds: number, work: () => PromiseLike<unknown>): Promise<number[]> {
+  const taken: number[] = [];
+  for (let round = 0; round < rounds; round += 1) {
+    const began = performance.now();
+    await work();
+    taken.push(performance.now() - began);
+  }
+  return taken;
+}
+
+function median(values: readonly number[]): number {
+  const sorted = values.toSorted((a, b) => a - b);
+  return Math.round(sorted[Math.floor(sorted.length / 2)] ?? Number.NaN);
+}
+
+function said(one: Boot | undefined): string {
+  return one === undefined
+    ? ''
+    : `ssh ${(one.ssh / 1000).toFixed(1)} s, done ${(one.done / 1000).toFixed(1)} s`;
+}
+
+function note(text: string): void {
+  process.stderr.write(`${text}\n`);
+}
+
+function report(): void {
+  const folder = join(import.meta.dirname, '../.bench');
+  mkdirSync(folder, { recursive: true });
+  const path = join(folder, `${new Date().toISOString().replaceAll(':', '-')}.json`);
+  const host = { cpu: cpus()[0]?.model, cores: cpus().length, kernel: release(), node: process.version };
+  writeFileSync(path, `${JSON.stringify({ host, rows }, null, 2)}\n`);
+  const cells = rows.map((row) => [
+    row.what,
+    `${row.bonami} ${row.measured}`,
+    row.reference === undefined ? '' : `${row.reference} ${row.against}`,
+    row.reference === undefined ? '' : (row.bonami / row.reference).toFixed(2),
+    row.aim ?? '',
+  ]);
+  const table = [['WHAT', 'BONAMI', 'REFERENCE', 'RATIO', 'AIM'], ...cells];
+  const widths = [0, 1, 2, 3, 4].map((column) => Math.max(...table.map((row) => row[column]?.length ?? 0)));
+  for (const row of table)
+    console.log(
+      row
+        .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+        .join('  ')
+        .trimEnd(),
+    );
+  console.log(`\n${path}`);
+}

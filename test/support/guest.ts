@@ -1,0 +1,210 @@
+// A guest without a machine: a namespace of its own whose eth0 is cabled to the tap that bonami made for it, where
+// QEMU would be. Everything that it does is a command of guest.py.
+import { randomBytes } from 'node:crypto';
+import { execaSync } from 'execa';
+import { linkName, macOf } from '../../src/core/link-name.ts';
+import { newId, type SecurityGroupId } from '../../src/core/ids.ts';
+import type { Ec2Context } from '../../src/ec2/context.ts';
+import { allocateAddress } from '../../src/ec2/network-interfaces/allocate-address.ts';
+import { plugInterface, unplugInterface } from '../../src/ec2/vpcs/network.ts';
+import { namespacePath } from '../../src/host/link/namespace.ts';
+import { instances, type Instance } from '../../src/store/instances.ts';
+import { networkInterfaces, type NetworkInterface, type Subnet } from '../../src/store/network.ts';
+import { Conversation, tool } from './guest-tool.ts';
+
+export interface Lease {
+  readonly address: string;
+  readonly netmask: string;
+  readonly router: string;
+  readonly resolver: string;
+  readonly hostname: string;
+  readonly domain: string;
+  readonly mtu: number;
+  readonly server: string;
+}
+
+export interface DnsAnswer {
+  /** 0 found, 3 no such name, 5 refused. */
+  readonly code: number;
+  readonly records: readonly string[];
+}
+
+export interface GuestOptions {
+  readonly subnet: Subnet;
+  readonly groups: readonly SecurityGroupId[];
+  readonly address?: string;
+}
+
+export class Guest {
+  readonly interface: NetworkInterface;
+  readonly #ctx: Ec2Context;
+  readonly #namespace = `bonami-guest-${randomBytes(4).toString('hex')}`;
+  readonly #open: Conversation[] = [];
+
+  private constructor(ctx: Ec2Context, networkInterface: NetworkInterface) {
+    this.#ctx = ctx;
+    this.interface = networkInterface;
+  }
+
+  /** Records an instance and plugs its interface as a launch does; it has no address yet. */
+  static async plug(ctx: Ec2Context, { subnet, groups, address }: GuestOptions): Promise<Guest> {
+    const guest = new Guest(ctx, record(ctx, { subnet, groups, ...(address && { address }) }));
+    await plugInterface(ctx, guest.interface, { uid: 0 });
+    await guest.#cable();
+    return guest;
+  }
+
+  /** Plugs a guest and lets it boot as far as having an address. */
+  static async boot(ctx: Ec2Context, options: GuestOptions): Promise<Guest> {
+    const guest = await Guest.plug(ctx, options);
+    await guest.configure();
+    return guest;
+  }
+
+  get address(): string {
+    return this.interface.privateIpAddress;
+  }
+
+  get mac(): string {
+    return this.interface.macAddress;
+  }
+
+  get tap(): string {
+    return linkName('eni', this.interface.networkInterfaceId);
+  }
+
+  async #cable(): Promise<void> {
+    ip('netns', 'add', this.#namespace);
+    const cable = new Conversation(this.interface.vpcId, ['cable', this.tap, namespacePath(this.#namespace)]);
+    this.#open.push(cable);
+    await cable.next();
+    ip('-n', this.#namespace, 'link', 'set', 'eth0', 'address', this.mac, 'mtu', '9001', 'up');
+  }
+
+  async dhcp(...args: readonly string[]): Promise<Lease | null> {
+    return (await this.does('dhcp', ...args)) as Lease | null;
+  }
+
+  /** Takes whatever address DHCP gives. */
+  async configure(): Promise<Lease> {
+    const lease = await this.dhcp();
+    if (lease === null) throw new Error(`no lease for ${this.mac}`);
+    this.ip('addr', 'add', `${lease.address}/${prefixOf(lease.netmask)}`, 'dev', 'eth0');
+    this.ip('route', 'add', 'default', 'via', lease.router);
+    return lease;
+  }
+
+  /** One command of iproute2 inside. */
+  ip(...args: readonly string[]): void {
+    ip('-n', this.#namespace, ...args);
+  }
+
+  /** One command of guest.py inside. */
+  async does(...args: readonly string[]): Promise<unknown> {
+    return tool(this.#namespace, ...args);
+  }
+
+  async dns(server: string, name: string, kind = 'A'): Promise<DnsAnswer | null> {
+    return (await this.does('dns', server, name, kind)) as DnsAnswer | null;
+  }
+
+  async connects(to: string, port: number): Promise<unknown> {
+    return this.does('connect', to, String(port));
+  }
+
+  async pings(to: string): Promise<unknown> {
+    return this.does('ping', to);
+  }
+
+  /** Starts a service that ends with the guest, and waits until it is ready. */
+  async starts(...args: readonly string[]): Promise<Conversation> {
+    const conversation = new Conversation(this.#namespace, args);
+    this.#open.push(conversation);
+    await conversation.next();
+    return conversation;
+  }
+
+  /** Pulls the plug as a termination does, and removes everything of it. */
+  async close(): Promise<void> {
+    await Promise.all(this.#open.splice(0).map((each) => each.close()));
+    await unplugInterface(this.#ctx, this.interface);
+    const { attachment, networkInterfaceId } = this.interface;
+    networkInterfaces.remove(this.#ctx.db, networkInterfaceId);
+    if (attachment) instances.remove(this.#ctx.db, attachment.instanceId);
+    ip('netns', 'del', this.#namespace);
+  }
+}
+
+function ip(...args: readonly string[]): void {
+  execaSync('ip', args);
+}
+
+function prefixOf(netmask: string): number {
+  return netmask
+    .split('.')
+    .map((part) => Number(part).toString(2).replaceAll('0', '').length)
+    .reduce((sum, each) => sum + each, 0);
+}
+
+/** The records of a running instance with one interface, without image or volumes: the network needs no more. */
+function record(ctx: Ec2Context, { subnet, groups, address }: GuestOptions): NetworkInterface {
+  const { vpcId, subnetId, availabilityZone } = subnet;
+  const [instanceId, networkInterfaceId] = [newId('instance'), newId('networkInterface')];
+  const now = ctx.now().toISOString();
+  const instance: Instance = {
+    instanceId,
+    reservationId: newId('reservation'),
+    clientToken: null,
+    requestDigest: null,
+    launchIndex: 0,
+    launchTime: now,
+    state: 'running',
+    stateReason: null,
+    stateChanged: now,
+    imageId: newId('image'),
+    architecture: 'x86_64',
+    bootMode: 'legacy-bios',
+    rootDeviceName: '/dev/xvda',
+    defaultUser: 'root',
+    firstBoot: 'none',
+    instanceType: 't3.micro',
+    cpus: 1,
+    memoryMiB: 256,
+    accelerator: 'tcg',
+    keyName: null,
+    vpcId,
+    subnetId,
+    availabilityZone,
+    securityGroupIds: [...groups],
+    datasource: 'ec2',
+    hasUserData: false,
+    metadataOptions: {
+      httpTokens: 'required',
+      httpPutResponseHopLimit: 1,
+      httpEndpoint: 'enabled',
+      instanceMetadataTags: 'disabled',
+    },
+    shutdownBehavior: 'stop',
+    uid: null,
+    starts: 1,
+  };
+  const networkInterface: NetworkInterface = {
+    networkInterfaceId,
+    vpcId,
+    subnetId,
+    description: '',
+    privateIpAddress: allocateAddress(ctx.db, subnet, address),
+    macAddress: macOf(networkInterfaceId),
+    securityGroupIds: [...groups],
+    attachment: {
+      attachmentId: newId('networkInterfaceAttachment'),
+      instanceId,
+      deviceIndex: 0,
+      attachTime: now,
+      deleteOnTermination: true,
+    },
+  };
+  instances.insert(ctx.db, instance);
+  networkInterfaces.insert(ctx.db, networkInterface);
+  return networkInterface;
+}
