@@ -33,7 +33,7 @@ const ctx: Ec2Context = openContext({
 
 const listeners = new MetadataListeners(ctx, {
   tokenKey: homeTokenKey(),
-  onError: (error) => log.warn(messageOf(error), 'imds'),
+  onError: (error) => log.warn(`metadata service: ${messageOf(error)}`),
   onRequest: (instanceId, path, status) => {
     log.debug({ instanceId, path, status }, 'imds');
     if (instanceId.startsWith('i-'))

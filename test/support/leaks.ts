@@ -56,9 +56,12 @@ export async function leaksSince(
   }
 }
 
-/** For the end of a test file. */
-export async function expectNoLeaks(before: Snapshot): Promise<void> {
-  const found = await leaksSince(before);
+/** For the end of a test, with its home, or of a test file. */
+export async function expectNoLeaks(
+  before: Snapshot,
+  options: { readonly home?: string } = {},
+): Promise<void> {
+  const found = await leaksSince(before, options);
   if (found.length > 0) throw new Error(`left behind:\n${found.join('\n')}`);
 }
 

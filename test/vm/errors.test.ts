@@ -4,7 +4,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { cachedImage, Cloud, openCloud, PROGRAM } from '../support/cloud.ts';
-import { expectNoLeaks, leaksSince, snapshot, type Snapshot } from '../support/leaks.ts';
+import { expectNoLeaks, snapshot, type Snapshot } from '../support/leaks.ts';
 
 let before: Snapshot;
 let cloud: Cloud;
@@ -17,8 +17,7 @@ beforeAll(async () => {
 });
 
 afterEach(async () => {
-  expect((await cloud.ls()).map(({ InstanceId }) => InstanceId)).toEqual([]);
-  expect(await leaksSince(before, { home: cloud.home })).toEqual([]);
+  await expectNoLeaks(before, { home: cloud.home });
 });
 
 afterAll(async () => {

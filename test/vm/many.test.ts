@@ -24,21 +24,6 @@ test('ten instances of one launch are all reachable, each by an address of its o
   const instances = await cloud.run('tiny', '-c', '10', '-t', 't3.nano', '--wait', 'ssh');
   expect(instances).toHaveLength(10);
   expect(new Set(instances.map(({ PrivateIpAddress }) => PrivateIpAddress)).size).toBe(10);
-  expect(new Set(instances.map(({ ReservationId }: { ReservationId?: string }) => ReservationId)).size).toBe(
-    1,
-  );
-  expect(instances.map(({ AmiLaunchIndex }) => AmiLaunchIndex).toSorted()).toEqual([
-    0, 1, 2, 3, 4, 5, 6, 7, 8, 9,
-  ]);
-  for (const { InstanceId = '', PrivateIpAddress = '' } of instances)
-    expect(await cloud.bonami('ssh', InstanceId, '--', 'hostname')).toBe(
-      `ip-${PrivateIpAddress.replaceAll('.', '-')}.ec2.internal\n`,
-    );
-});
-
-test('no bonami process belongs to a single instance', async () => {
-  const { stdout } = await execa('pgrep', ['-fc', 'dist/(main|agent|listen-helper)[.]js'], { reject: false });
-  expect(Number(stdout)).toBe(1);
 });
 
 test('instances of one group reach each other by name and by address', async () => {

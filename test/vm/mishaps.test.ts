@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { openCloud, type Cloud } from '../support/cloud.ts';
-import { expectNoLeaks, leaksSince, snapshot, type Snapshot } from '../support/leaks.ts';
+import { expectNoLeaks, snapshot, type Snapshot } from '../support/leaks.ts';
 
 let before: Snapshot;
 let cloud: Cloud;
@@ -17,7 +17,7 @@ beforeAll(async () => {
 afterEach(async () => {
   const living = (await cloud.ls()).flatMap(({ InstanceId }) => InstanceId ?? []);
   if (living.length > 0) await cloud.bonami('terminate', ...living);
-  expect(await leaksSince(before, { home: cloud.home })).toEqual([]);
+  await expectNoLeaks(before, { home: cloud.home });
 });
 
 afterAll(async () => {
@@ -67,8 +67,6 @@ test('an agent that was killed is back with the next command, and the guest gets
   await cloud.run('tiny', '-n', 'web', '-t', 't3.nano', '--wait', 'ssh');
   process.kill(processOf('dist/agent.js', cloud.home), 'SIGKILL');
   await cloud.bonami('ls');
-  const ask =
-    'T=$(curl -sX PUT -H "X-aws-ec2-metadata-token-ttl-seconds: 60" http://169.254.169.254/latest/api/token); echo "$T" | wc -c';
   const answered = await until(async () => {
     const { stdout } = await cloud.try([
       'ssh',
@@ -79,7 +77,6 @@ test('an agent that was killed is back with the next command, and the guest gets
     return stdout.startsWith('i-') ? stdout : undefined;
   });
   expect(answered.trim()).toBe((await cloud.ls())[0]?.InstanceId);
-  expect(ask).toContain('token');
 });
 
 test('a dnsmasq that was killed is started again', async () => {
@@ -111,11 +108,11 @@ test('Ctrl-C while waiting leaves the instance running and says so', async () =>
 });
 
 test('Ctrl-C during the launch itself undoes it', async () => {
-  const { code, stderr } = await cloud.try(['run', 'tiny', '-t', 't3.nano'], {
+  const { code } = await cloud.try(['run', 'tiny', '-t', 't3.nano'], {
     signalAfter: { ms: 170, signal: 'SIGINT' },
   });
-  // The moment is not exact: either it was undone, or the launch had just ended.
-  if (code === 130) expect(stderr).toContain('interrupted');
+  // The moment is not exact: it was undone, or the launch had just ended.
+  expect([0, 130]).toContain(code);
   const states = (await cloud.ls('-a')).map(({ State }) => State?.Name);
   expect(states.filter((name) => name === 'pending' || name === 'shutting-down')).toEqual([]);
 });
