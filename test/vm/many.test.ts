@@ -24,6 +24,16 @@ test('ten instances of one launch are all reachable, each by an address of its o
   const instances = await cloud.run('tiny', '-c', '10', '-t', 't3.nano', '--wait', 'ssh');
   expect(instances).toHaveLength(10);
   expect(new Set(instances.map(({ PrivateIpAddress }) => PrivateIpAddress)).size).toBe(10);
+  expect(new Set(instances.map(({ AmiLaunchIndex }) => AmiLaunchIndex)).size).toBe(10);
+  for (const { InstanceId = '', PrivateIpAddress = '' } of instances)
+    expect(await cloud.bonami('ssh', InstanceId, '--', 'hostname')).toBe(
+      `ip-${PrivateIpAddress.replaceAll('.', '-')}.ec2.internal\n`,
+    );
+});
+
+test('no bonami process belongs to a single instance', async () => {
+  const { stdout } = await execa('pgrep', ['-f', 'dist/(main|agent|listen-helper)[.]js'], { reject: false });
+  expect(stdout.split('\n')).toHaveLength(1);
 });
 
 test('instances of one group reach each other by name and by address', async () => {
