@@ -17,8 +17,8 @@ export interface Answer {
 export interface CallOptions {
   readonly env?: Readonly<Record<string, string>>;
   readonly input?: string;
-  /** Milliseconds after which the program gets this signal. */
-  readonly signalAfter?: { readonly ms: number; readonly signal: 'SIGINT' | 'SIGKILL' };
+  /** Sends the program SIGINT once this is true. */
+  readonly interruptWhen?: () => boolean;
 }
 
 export class Cloud {
@@ -31,16 +31,20 @@ export class Cloud {
   }
 
   /** Runs one command; a failure is an answer too. */
-  async try(args: readonly string[], { env = {}, input, signalAfter }: CallOptions = {}): Promise<Answer> {
+  async try(args: readonly string[], { env = {}, input, interruptWhen }: CallOptions = {}): Promise<Answer> {
     const child = execa(process.execPath, [PROGRAM, ...args], {
       reject: false,
       stripFinalNewline: false,
       env: { BONAMI_HOME: this.home, BONAMI_INTERNET: 'off', ...env },
       ...(input === undefined ? { stdin: 'ignore' as const } : { input }),
     });
-    const timer = signalAfter && setTimeout(() => child.kill(signalAfter.signal), signalAfter.ms);
+    const timer = setInterval(() => {
+      if (interruptWhen?.() !== true) return;
+      child.kill('SIGINT');
+      clearInterval(timer);
+    }, 2);
     const { exitCode, stdout, stderr } = await child;
-    clearTimeout(timer);
+    clearInterval(timer);
     return { code: exitCode ?? -1, stdout, stderr };
   }
 

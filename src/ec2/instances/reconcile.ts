@@ -2,6 +2,7 @@
 // intent; the operation lock says whether its owner is still at work; the machine's lock says whether it lives.
 import { rmSync, readdirSync } from 'node:fs';
 import { isId, type InstanceId } from '../../core/ids.ts';
+import { connectAgent, ensureAgent } from '../../host/agent/client.ts';
 import { continueMachine, isMachineAlive, switchOff } from '../../host/qemu/running-machine.ts';
 import { tryLock } from '../../host/process/lock.ts';
 import { transact } from '../../store/database.ts';
@@ -23,6 +24,7 @@ const REMEMBERED_MS = 60 * 60 * 1000;
 export async function reconcileInstances(ctx: Ec2Context): Promise<void> {
   for (const instance of instances.list(ctx.db)) await reconcileInstance(ctx, instance);
   await removeIdleNetworks(ctx);
+  await reviveAgent(ctx);
 }
 
 async function reconcileInstance(ctx: Ec2Context, seen: Instance): Promise<void> {
@@ -135,6 +137,15 @@ async function removeIdleNetworks(ctx: Ec2Context): Promise<void> {
   );
   for (const name of readdirSync(ctx.layout.run))
     if (isId('vpc', name) && !busy.has(name)) await removeIdleNetwork(ctx, name);
+}
+
+/** Guests need their metadata service for as long as they run; whoever notices that the agent has died starts it. */
+async function reviveAgent({ db, layout, agentScript }: Ec2Context): Promise<void> {
+  if (!instances.list(db).some(({ state }) => state === 'running')) return;
+  const agent =
+    (await connectAgent(layout.agent)) ??
+    (await ensureAgent(layout.agent, { script: agentScript, home: layout.home }));
+  agent.close();
 }
 
 /** Settles one instance right now, waiting for nobody. For the agent, when a machine's QMP connection closes. */

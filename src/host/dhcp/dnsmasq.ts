@@ -71,13 +71,13 @@ export function dnsmasqConfig(network: DhcpNetwork, hosts: string): string {
     `domain=${network.domain}`,
     `local=/${network.domain}/`,
     `synth-domain=${network.domain},${network.cidr},ip-`,
-    `address=/instance-data.${network.domain}/${network.metadataAddress}`,
+    `host-record=instance-data.${network.domain},${network.metadataAddress}`,
     // cloud-init tries these before it believes a resolver (cloudinit/util.py, is_resolvable): an answer from here
     // takes a millisecond, one from upstream may take seconds. Names without a dot never leave either.
     'domain-needed',
     'bogus-priv',
     'local=/invalid/',
-    'local=/example.com/',
+    'local=/does-not-exist.example.com/',
     'local=/instance-data/',
     ...network.upstream.map((server) => `server=${server}`),
     ...network.segments.flatMap(({ network: start, netmask, router }, index) => [

@@ -81,7 +81,18 @@ function judge({ name, verdict }: Format, window: Window, { format, policy }: Ex
 
 /** `inspect` on a file: reads its first MiB and its last 512 bytes. Refuses whatever is not a regular file. */
 export async function inspectFile(path: string, options: InspectOptions = {}): Promise<InspectedDisk> {
-  return inspect(await readWindow(path), options);
+  const window = await readWindow(path);
+  try {
+    return inspect(window, options);
+  } catch (error) {
+    if (!(error instanceof HostError)) throw error;
+    const { code, message, hint } = error;
+    throw new HostError(
+      code,
+      message.replace(/^(?:the file\b)?/, `'${path}'`),
+      hint === undefined ? {} : { hint },
+    );
+  }
 }
 
 async function readWindow(path: string): Promise<Window> {
