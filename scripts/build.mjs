@@ -19,7 +19,10 @@ await build({
   platform: 'node',
   target: 'node20.19',
   external: ['libsql'],
-  minifySyntax: true,
+  // Half the bytes is half the time to compile them.
+  minify: true,
+  keepNames: false,
+  alias: { 'string-width': `${root}scripts/lib/string-width.mjs` },
   sourcemap: process.argv.includes('--sourcemap'),
   banner: {
     js: "import{createRequire as __createRequire}from'node:module';const require=__createRequire(import.meta.url);",

@@ -4,6 +4,7 @@ import { randomBytes } from 'node:crypto';
 import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { pino } from 'pino';
 import { openContext } from './compose.ts';
 import { BonamiError, messageOf } from './core/errors.ts';
@@ -19,6 +20,7 @@ process.umask(0o077);
 /** How long an agent that has nothing to do stays, in case another launch follows. */
 const IDLE_MS = 3_000;
 const TICK_MS = 1_000;
+const LINGER_MS = 2_000;
 
 const log = pino({ level: process.env['BONAMI_LOG'] ?? 'info', redact: ['userData', 'token', 'key'] });
 const stopping = new AbortController();
@@ -54,30 +56,38 @@ const door = createServer(converse);
 rmSync(ctx.layout.agent.socket, { force: true });
 await listen(door, ctx.layout.agent.socket);
 log.info({ pid: process.pid, home: ctx.layout.home }, 'agent started');
-process.on('SIGTERM', () => void stop());
-await tick();
+process.on('SIGTERM', () => stopping.abort());
+await live();
+await close();
 
-/** One look at everything; the next one follows a second after it is done. */
-async function tick(): Promise<void> {
-  try {
-    const active = await machines.look();
-    await listeners.keep(active);
-    if (active.size > 0 || conversations.size > 0) idleSince = performance.now();
-  } catch (error) {
-    log.warn(messageOf(error));
+/** Looks at everything once a second until told to stop, or until there has been nothing to do for a while. */
+async function live(): Promise<void> {
+  while (!stopping.signal.aborted && performance.now() - idleSince <= IDLE_MS) {
+    try {
+      const active = await machines.look();
+      await listeners.keep(active);
+      if (active.size > 0 || conversations.size > 0) idleSince = performance.now();
+    } catch (error) {
+      log.warn(messageOf(error));
+    }
+    await sleep(TICK_MS, undefined, { signal: stopping.signal }).catch(() => undefined);
   }
-  if (performance.now() - idleSince > IDLE_MS) return stop();
-  if (!stopping.signal.aborted) setTimeout(() => void tick(), TICK_MS);
 }
 
-async function stop(): Promise<void> {
+/** Lets go of everything. Only now, between two looks: a look in progress would take it up again. */
+async function close(): Promise<void> {
   stopping.abort();
-  machines.close();
-  await listeners.closeAll();
+  rmSync(ctx.layout.agent.socket, { force: true });
   door.close();
   for (const socket of conversations) socket.destroy();
-  rmSync(ctx.layout.agent.socket, { force: true });
+  machines.close();
+  await listeners.close();
   log.info('agent stopped');
+  // Whoever starts the next agent waits for our lock. What still holds us after this is not worth waiting for.
+  setTimeout(() => {
+    log.error({ held: process.getActiveResourcesInfo() }, 'agent could not end by itself');
+    process.kill(process.pid, 'SIGKILL');
+  }, LINGER_MS).unref();
 }
 
 function converse(socket: Socket): void {
@@ -111,7 +121,7 @@ async function answer(line: string): Promise<AgentAnswer> {
         await listeners.release(request.vpcId);
         return { ok: true };
       case 'stop':
-        setImmediate(() => void stop());
+        setImmediate(() => stopping.abort());
         return { ok: true };
     }
   } catch (error) {

@@ -4,10 +4,12 @@ import { dirname, join } from 'node:path';
 import type { VpcId } from './core/ids.ts';
 import type { Ec2Context } from './ec2/context.ts';
 import { instanceMetadata } from './ec2/instances/metadata.ts';
+import { ACTIVE_STATES } from './ec2/instances/instance-state.ts';
 import { METADATA_ADDRESS } from './ec2/security-groups/ruleset.ts';
 import { repairVpcServices } from './ec2/vpcs/network.ts';
 import { listenInNamespace } from './host/agent/listener.ts';
 import { namespaceInode, namespacePath } from './host/link/namespace.ts';
+import { instances } from './store/instances.ts';
 import { signedIdentity, type HomeIdentity } from './imds/identity-document.ts';
 import type { IdentitySignatures } from './imds/metadata-tree.ts';
 import { serveOn, type MetadataService } from './imds/server.ts';
@@ -25,6 +27,7 @@ export class MetadataListeners {
   readonly #listeners = new Map<string, Listener>();
   readonly #identities = new Map<string, IdentitySignatures>();
   #home: HomeIdentity | undefined;
+  #closed = false;
   #turn: Promise<void> = Promise.resolve();
 
   constructor(ctx: Ec2Context, parts: Pick<MetadataService, 'tokenKey' | 'onRequest' | 'onError'>) {
@@ -36,9 +39,14 @@ export class MetadataListeners {
     return [...this.#listeners.keys()];
   }
 
-  /** Listens in this namespace; a listener in an older namespace of the same VPC is given up. */
+  /**
+   * Listens in this namespace; a listener in an older namespace of the same VPC is given up. Does nothing for a VPC
+   * without active instances: whoever takes its network down has asked us to let go, and a socket opened after that
+   * would keep the namespace alive.
+   */
   async serve(vpcId: string, path: string): Promise<void> {
     return this.#inTurn(async () => {
+      if (this.#closed || !hasActiveInstances(this.#ctx, vpcId)) return;
       const inode = namespaceInode(vpcId);
       if (this.#listeners.get(vpcId)?.inode === inode) return;
       this.#close(vpcId);
@@ -70,7 +78,8 @@ export class MetadataListeners {
     }
   }
 
-  async closeAll(): Promise<void> {
+  async close(): Promise<void> {
+    this.#closed = true;
     for (const vpcId of this.serving) await this.release(vpcId);
   }
 
@@ -93,6 +102,10 @@ export class MetadataListeners {
     this.#turn = mine.catch(() => undefined);
     return mine;
   }
+}
+
+function hasActiveInstances({ db }: Ec2Context, vpcId: string): boolean {
+  return instances.list(db).some((each) => each.vpcId === vpcId && ACTIVE_STATES.has(each.state));
 }
 
 /** The home's key and certificate, made at first use. */

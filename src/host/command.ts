@@ -2,7 +2,7 @@
 // diagnostics channel as it starts, so that --verbose can print a line to paste and the log can keep it.
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { channel } from 'node:diagnostics_channel';
-import { execa } from 'execa';
+import type * as Execa from 'execa';
 import { HostError } from '../core/errors.ts';
 
 const started = channel('bonami:command');
@@ -74,6 +74,13 @@ function environment(extra: Readonly<Record<string, string>> = {}): NodeJS.Proce
   return { ...process.env, PATH: SEARCH_PATH, LC_ALL: 'C', ...extra };
 }
 
+let execaModule: Promise<typeof Execa> | undefined;
+
+/** Not before it is needed: many commands of ours start no process. */
+async function loadExeca(): Promise<typeof Execa> {
+  return (execaModule ??= import('execa'));
+}
+
 /**
  * Runs a command to its end and returns what it printed.
  * Throws `CommandNotFound` (with the package to install) or `CommandFailed` (with the end of its standard error).
@@ -85,6 +92,7 @@ export async function run(
 ): Promise<CommandResult> {
   refuseControlCharacters(command, args);
   started.publish(pasteable(command, args));
+  const { execa } = await loadExeca();
   const child = execa(command, [...args], {
     reject: false,
     env: environment(options.env),
@@ -137,6 +145,8 @@ export async function waitWithDescriptor(
     stdio: ['ignore', 'ignore', 'ignore', descriptor],
     env: environment(),
   });
+  // Who waits for a lock runs commands under it: the loading is done while the kernel works.
+  void loadExeca();
   return exitOf(child, command);
 }
 

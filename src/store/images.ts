@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { ARCHITECTURES, BOOT_MODES } from '../core/architecture.ts';
 import { Ec2Error } from '../core/errors.ts';
 import { idOf, timestamp } from './schemas.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { Ec2Error } from '../core/errors.ts';
 import type { Db } from './database.ts';
 import { idOf, timestamp } from './schemas.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { ID_PREFIXES, isId, type ResourceId, type ResourceKind } from '../core/ids.ts';
 
 /** The schema of one kind of id. */

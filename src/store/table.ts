@@ -1,6 +1,9 @@
 import type { Database } from 'libsql';
-import type { z } from 'zod';
+import * as z from 'zod';
 import { type Ec2Error, HostError, errnoOf } from '../core/errors.ts';
+
+// A command reads a handful of records: compiling a validator for each schema costs more than interpreting it.
+z.config({ jitless: true });
 
 type SqlValue = string | number | null;
 

@@ -1,6 +1,6 @@
 import { readFile, readdir } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
-import { z } from 'zod';
+import * as z from 'zod';
 import { ARCHITECTURES, BOOT_MODES } from '../../core/architecture.ts';
 import { Ec2Error, HostError, errnoOf, messageOf } from '../../core/errors.ts';
 

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Problem } from './cloud-init-report.ts';
 
 /** What the guest said of its cloud-init, parsed: every part may be missing or nonsense, for a guest is not trusted. */

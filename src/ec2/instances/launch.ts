@@ -15,7 +15,7 @@ import { failpoint } from '../../core/failpoint.ts';
 import type { InstanceId } from '../../core/ids.ts';
 import { ensureAgent } from '../../host/agent/client.ts';
 import { createEmpty, createOverlay } from '../../host/disk/qemu-img.ts';
-import { lock } from '../../host/process/lock.ts';
+import { namespacePath } from '../../host/link/namespace.ts';
 import { findFirmware } from '../../host/qemu/firmware.ts';
 import type { Firmware } from '../../host/qemu/machine-spec.ts';
 import { continueMachine, kill, launchMachine } from '../../host/qemu/running-machine.ts';
@@ -26,16 +26,13 @@ import { instances, type Instance } from '../../store/instances.ts';
 import { networkInterfaces, type NetworkInterface } from '../../store/network.ts';
 import { volumes, type Volume } from '../../store/volumes.ts';
 import type { Ec2Context } from '../context.ts';
-import { ensureVpcNetwork, plugInterface, unplugInterface } from '../vpcs/network.ts';
+import { plugInterface, unplugInterface } from '../vpcs/network.ts';
 import { markConsoleStart } from './console-start.ts';
 import { inState } from './instance-state.ts';
 import { machineSpec } from './machine-spec.ts';
 import { writeSeed } from './seed.ts';
 
 const GIB = 2 ** 30;
-/** How long a launch waits for a machine that has just ended to let go of its lock. */
-const RUN_LOCK_TIMEOUT = 2_000;
-
 /**
  * Gives a `pending` instance its machine and records it `running`. The caller holds the instance's operation lock.
  * When a step fails everything done here is undone and the error is passed on; the record is the caller's to settle.
@@ -73,22 +70,12 @@ async function steps(ctx: Ec2Context, instanceId: InstanceId, undo: Undo): Promi
     paths,
     generationId: randomUUID(),
   });
-  const running = await lock(paths.runLock, { timeoutMs: RUN_LOCK_TIMEOUT, purpose: `launch ${instanceId}` });
-  try {
-    const namespacePath = `/run/netns/${instance.vpcId}`;
-    undo.add('machine', () => kill(paths));
-    await launchMachine(spec, paths, {
-      lock: running,
-      confinement: {
-        namespacePath,
-        ...(instance.uid === null ? {} : { uid: instance.uid }),
-        groups: kvmGroups(instance),
-      },
-    });
-  } finally {
-    // Only QEMU keeps it: from now on the lock says whether the machine lives.
-    running.release();
-  }
+  undo.add('machine', () => kill(paths));
+  await launchMachine(spec, paths, {
+    namespacePath: namespacePath(instance.vpcId),
+    ...(instance.uid === null ? {} : { uid: instance.uid }),
+    groups: kvmGroups(instance),
+  });
   failpoint('launch:machine');
   await continueMachine(paths);
   failpoint('launch:continued');
@@ -194,15 +181,13 @@ interface Connection {
 async function connect(ctx: Ec2Context, { instance, attached, undo }: Connection): Promise<void> {
   const agentStarts = ensureAgent(ctx.layout.agent, { script: ctx.agentScript, home: ctx.layout.home });
   try {
-    const network = await ensureVpcNetwork(ctx, instance.vpcId);
-    failpoint('launch:network');
     for (const each of attached) {
       undo.add(`interface ${each.networkInterfaceId}`, () => unplugInterface(ctx, each));
       await plugInterface(ctx, each, { uid: instance.uid ?? 0 });
     }
     failpoint('launch:interface');
     const agent = await agentStarts;
-    await agent.serve({ vpcId: instance.vpcId, namespacePath: network.namespacePath });
+    await agent.serve({ vpcId: instance.vpcId, namespacePath: namespacePath(instance.vpcId) });
   } finally {
     // A conversation left open would keep both ends alive.
     agentStarts.then(

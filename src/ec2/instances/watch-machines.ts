@@ -29,6 +29,7 @@ export interface MachineWatch {
 }
 
 export function watchMachines(ctx: Ec2Context, onError: (error: unknown) => void): MachineWatch {
+  let isClosed = false;
   const heard = new Map<InstanceId, QmpConnection>();
 
   const listen = async (instanceId: InstanceId): Promise<void> => {
@@ -41,6 +42,7 @@ export function watchMachines(ctx: Ec2Context, onError: (error: unknown) => void
     qmp.onEvent((event) => keep(ctx, instanceId, event));
     void qmp.closed.then(async () => {
       heard.delete(instanceId);
+      if (isClosed) return;
       // The socket closes a moment before the process is gone.
       for (let tries = 0; tries < 100 && isMachineAlive(paths); tries++)
         await new Promise((resolve) => setTimeout(resolve, 20));
@@ -59,6 +61,7 @@ export function watchMachines(ctx: Ec2Context, onError: (error: unknown) => void
       return new Set(active.map(({ vpcId }) => vpcId));
     },
     close() {
+      isClosed = true;
       for (const qmp of heard.values()) qmp.close();
     },
   };

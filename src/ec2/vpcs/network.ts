@@ -4,6 +4,7 @@ import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { addressAt, formatIpv4, netmask, parseCidr } from '../../core/cidr.ts';
 import { HostError } from '../../core/errors.ts';
+import { failpoint } from '../../core/failpoint.ts';
 import type { VpcId } from '../../core/ids.ts';
 import { linkName } from '../../core/link-name.ts';
 import {
@@ -18,7 +19,7 @@ import { hostResolvers } from '../../host/dhcp/resolvers.ts';
 import { applyTables, deleteTable } from '../../host/firewall/apply.ts';
 import { guardName, guardTable, hostTable, networkTable } from '../../host/firewall/nft-text.ts';
 import { deleteNamespace, namespaceInode, namespacePath } from '../../host/link/namespace.ts';
-import { createPort, deletePort, openPort } from '../../host/link/port.ts';
+import { addressPort, createPort, deletePort } from '../../host/link/port.ts';
 import { createRouter, LINK_MTU } from '../../host/link/router.ts';
 import { createUplink, deleteUplink } from '../../host/link/uplink.ts';
 import { withLock } from '../../host/process/lock.ts';
@@ -120,32 +121,24 @@ async function build(ctx: Ec2Context, vpc: Vpc): Promise<Built> {
   return built;
 }
 
-/** Plugs an interface: port, guard, rules, lease; only then is the port opened. Idempotent. */
+/** Plugs an interface into its VPC's network, which is built when it is missing: port, guard, rules, lease. Idempotent. */
 export async function plugInterface(
   ctx: Ec2Context,
   each: NetworkInterface,
   { uid }: { readonly uid: number },
-): Promise<void> {
-  await underLock(ctx, each.vpcId, 'plug an interface', async () => {
-    // Under the lock again: whoever took an idle network down has been waited for.
-    await ensureLocked(ctx, each.vpcId);
-    const port = portOf(each);
-    await createPort({
-      ...port,
-      bridge: linkName('snt', each.subnetId),
-      mac: each.macAddress,
-      address: each.privateIpAddress,
-      uid,
-    });
-    const guard = guardTable({ tap: port.tap, mac: each.macAddress, addresses: [each.privateIpAddress] });
-    await applyTables([guard, networkTable(rulesetOf(ctx, getVpc(ctx, each.vpcId)))], each.vpcId);
-    putDhcpHost(ctx.layout.vpc(each.vpcId), {
-      key: port.tap,
-      mac: each.macAddress,
-      address: each.privateIpAddress,
-      hostname: `ip-${each.privateIpAddress.replaceAll('.', '-')}`,
-    });
-    await openPort(port);
+): Promise<VpcNetwork> {
+  return underLock(ctx, each.vpcId, 'plug an interface', async () => {
+    const network = await ensureLocked(ctx, each.vpcId);
+    failpoint('launch:network');
+    const { macAddress: mac, privateIpAddress: address } = each;
+    const port = { ...portOf(each), mac };
+    await createPort({ ...port, bridge: linkName('snt', each.subnetId), address, uid });
+    const guard = guardTable({ tap: port.tap, mac, addresses: [address] });
+    const rules = networkTable(rulesetOf(ctx, getVpc(ctx, each.vpcId)));
+    await Promise.all([applyTables([guard, rules], each.vpcId), addressPort(port)]);
+    const hostname = `ip-${address.replaceAll('.', '-')}`;
+    putDhcpHost(ctx.layout.vpc(each.vpcId), { key: port.tap, mac, address, hostname });
+    return network;
   });
 }
 

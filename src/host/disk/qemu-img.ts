@@ -2,7 +2,7 @@
 // a program that guesses would then open whatever file that header names.
 import { rm } from 'node:fs/promises';
 import { dirname, isAbsolute } from 'node:path';
-import { z } from 'zod';
+import * as z from 'zod';
 import { HostError } from '../../core/errors.ts';
 import { commandPath, installHint, run, type CommandOptions } from '../command.ts';
 import { namingFullFolder, syncFile, syncFolder } from './durable.ts';

@@ -16,31 +16,37 @@ export interface Port {
 }
 
 /**
- * Makes a machine's tap: an isolated port of its bridge, down until its guard is loaded. Its forwarding entry is
- * static, because flooding is off and a learned one ages out. Whatever was there under its name goes first.
+ * Makes a machine's tap: an isolated port of its bridge. Nothing passes it before a machine opens it, and by then
+ * its guard must be in force. Whatever was left under its name goes first.
  */
 export async function createPort({ namespace, bridge, tap, mac, address, uid }: Port): Promise<void> {
   if (!existsSync(TUN_DEVICE))
     throw new HostError('NoTunDevice', `'${TUN_DEVICE}' does not exist, so a machine cannot have a network`, {
       hint: 'sudo modprobe tun',
     });
-  await deletePort({ namespace, tap });
-  await ipBatch(
-    [
-      `tuntap add dev ${tap} mode tap user ${uid}`,
-      `link set ${tap} mtu ${LINK_MTU}`,
-      `link set ${tap} master ${bridge}`,
-      `link set ${tap} type bridge_slave isolated on learning off flood off mcast_flood off`,
-      `neigh replace ${address} lladdr ${mac} dev ${bridge} nud permanent`,
-    ],
-    namespace,
-  );
-  await within(namespace, 'bridge', ['fdb', 'replace', mac, 'dev', tap, 'master', 'static']);
+  const lines = [
+    `tuntap add dev ${tap} mode tap user ${uid}`,
+    `link set ${tap} mtu ${LINK_MTU}`,
+    `link set ${tap} master ${bridge}`,
+    `link set ${tap} type bridge_slave isolated on learning off flood off mcast_flood off`,
+    `neigh replace ${address} lladdr ${mac} dev ${bridge} nud permanent`,
+    `link set ${tap} up`,
+  ];
+  try {
+    await ipBatch(lines, namespace);
+  } catch {
+    await deletePort({ namespace, tap });
+    await ipBatch(lines, namespace);
+  }
 }
 
-/** Only after its guard is in force. */
-export async function openPort({ namespace, tap }: Pick<Port, 'namespace' | 'tap'>): Promise<void> {
-  await ipBatch([`link set ${tap} up`], namespace);
+/** A static forwarding entry, because flooding is off and a learned one ages out. */
+export async function addressPort({
+  namespace,
+  tap,
+  mac,
+}: Pick<Port, 'namespace' | 'tap' | 'mac'>): Promise<void> {
+  await within(namespace, 'bridge', ['fdb', 'replace', mac, 'dev', tap, 'master', 'static']);
 }
 
 /** Absent is success. */

@@ -9,7 +9,7 @@ import {
   signalProcess,
   type ProcessIdentity,
 } from '../process/identity.ts';
-import { isLocked, type HeldLock } from '../process/lock.ts';
+import { isLocked } from '../process/lock.ts';
 import { waitUntil } from '../wait-until.ts';
 import { commandLine } from './command-line.ts';
 import type { MachineSpec } from './machine-spec.ts';
@@ -35,17 +35,18 @@ export interface Confinement {
 
 /** QEMU needs some hundred milliseconds to greet; a loaded host more. */
 const GREETING_TIMEOUT = 30_000;
+/** How long a launch waits for a machine that has just ended to let go of its lock. */
+const RUN_LOCK_SECONDS = '2';
 
 /**
- * Starts QEMU paused, in its namespace, as its user, holding `lock`, and resolves when it greets on QMP.
+ * Starts QEMU paused, in its namespace, as its user, holding its run lock, and resolves when it greets on QMP.
  * Each link of the chain execs the next, so the pid is QEMU's own. Throws `QemuNeverStarted` with what it said.
  */
 export async function launchMachine(
   spec: MachineSpec,
   paths: MachinePaths,
-  { lock, confinement }: { readonly lock: HeldLock; readonly confinement: Confinement },
+  { uid, namespacePath, groups = [] }: Confinement,
 ): Promise<ProcessIdentity> {
-  const { uid, namespacePath, groups = [] } = confinement;
   const drop =
     uid === undefined
       ? []
@@ -60,14 +61,13 @@ export async function launchMachine(
   const output = openSync(paths.qemuLog, 'w', 0o600);
   let pid: number;
   try {
-    const [program, ...args] = [
-      'nsenter',
-      `--net=${namespacePath}`,
-      ...drop,
-      MACHINE_TABLE[spec.architecture].binary,
-      ...commandLine(spec),
+    const chain = [
+      // The lock's descriptor is left to the program that it becomes, so the lock says whether QEMU lives.
+      ...['--no-fork', '--exclusive', '--wait', RUN_LOCK_SECONDS, paths.runLock],
+      ...['nsenter', `--net=${namespacePath}`, ...drop],
+      ...[MACHINE_TABLE[spec.architecture].binary, ...commandLine(spec)],
     ];
-    pid = await startDetached(program, args, { output, inherit: [lock.descriptor] });
+    pid = await startDetached('flock', chain, { output });
   } finally {
     closeSync(output);
   }
@@ -88,6 +88,10 @@ export async function launchMachine(
 }
 
 function neverStarted(paths: MachinePaths): HostError {
+  if (isLocked(paths.runLock))
+    return new HostError('ResourceBusy', `an earlier machine still holds '${paths.runLock}'`, {
+      hint: 'bonami doctor --fix',
+    });
   const said = readFileSync(paths.qemuLog, 'utf8').trim().split('\n').filter(Boolean);
   return new HostError('QemuNeverStarted', `QEMU ended at once${said.length > 0 ? `: ${said.at(-1)}` : ''}`, {
     details: said.slice(-5, -1),
