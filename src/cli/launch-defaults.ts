@@ -1,5 +1,4 @@
-import { readFileSync } from 'node:fs';
-import { Ec2Error, UsageError, messageOf } from '../core/errors.ts';
+import { Ec2Error } from '../core/errors.ts';
 import type { Ec2Context } from '../ec2/context.ts';
 
 /** The image that is meant; one of the catalog that is not here yet is fetched or built first. */
@@ -23,15 +22,4 @@ export async function findOrPullImage(ctx: Ec2Context, reference: string | undef
 export async function defaultKeyName(ctx: Ec2Context): Promise<string> {
   const { ensureDefaultKeyPair } = await import('../ec2/key-pairs/default-key-pair.ts');
   return (await ensureDefaultKeyPair(ctx)).keyName;
-}
-
-/** A user data file, or standard input for `-`. Throws a usage error that names the file. */
-export function readUserData(path: string): Buffer {
-  try {
-    return readFileSync(path === '-' ? 0 : path);
-  } catch (cause) {
-    throw new UsageError(`the user data '${path}' cannot be read: ${messageOf(cause)}`, {
-      hint: 'give a file, or - for standard input',
-    });
-  }
 }

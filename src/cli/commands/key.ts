@@ -1,5 +1,6 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { UsageError, messageOf } from '../../core/errors.ts';
+import { readInput } from '../read-input.ts';
 import { defineCommand, defineGroup } from '../define-command.ts';
 
 const ls = defineCommand({
@@ -70,14 +71,7 @@ const import_ = defineCommand({
   examples: [['key import me ~/.ssh/id_ed25519.pub', 'then: bonami run -k me']],
   handler: async (args, { out, open }) => {
     const path = String(args['file']);
-    let text: Buffer;
-    try {
-      text = readFileSync(path === '-' ? 0 : path);
-    } catch (cause) {
-      throw new UsageError(`the public key '${path}' cannot be read: ${messageOf(cause)}`, {
-        hint: 'bonami key import NAME FILE.pub',
-      });
-    }
+    const text = readInput(path, 'the public key');
     const { importKeyPair } = await import('../../ec2/key-pairs/import-key-pair.ts');
     const response = importKeyPair(open(), { KeyName: String(args['name']), PublicKeyMaterial: text });
     out.result(response, () =>

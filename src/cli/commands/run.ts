@@ -4,8 +4,9 @@ import type { Ec2Context } from '../../ec2/context.ts';
 import type { CloudInitReport } from '../../ec2/instances/cloud-init-report.ts';
 import type { RunInstancesInput } from '../../ec2/instances/plan-launch.ts';
 import { defineCommand, type CommandTools } from '../define-command.ts';
-import { defaultKeyName, findOrPullImage, readUserData } from '../launch-defaults.ts';
+import { defaultKeyName, findOrPullImage } from '../launch-defaults.ts';
 import { parseBlockDevice, parseTags, TIMEOUT } from '../parse.ts';
+import { readInput } from '../read-input.ts';
 import { printInstances } from '../print-instances.ts';
 import { printVerdict } from '../print-report.ts';
 
@@ -71,7 +72,8 @@ export const run = defineCommand({
   ],
   handler: async (args, tools) => {
     // Read before anything is made: an unreadable file must leave nothing behind.
-    const userData = args['user-data'] === undefined ? undefined : readUserData(args['user-data']);
+    const userData =
+      args['user-data'] === undefined ? undefined : readInput(args['user-data'], 'the user data');
     const ctx = tools.open();
     const request: RunInstancesInput = {
       ImageId: await findOrPullImage(ctx, args['image'] as string | undefined),

@@ -2,7 +2,8 @@ import { BonamiError } from '../../core/errors.ts';
 import type { Ec2Context } from '../../ec2/context.ts';
 import type { CloudInitReport } from '../../ec2/instances/cloud-init-report.ts';
 import { defineCommand } from '../define-command.ts';
-import { defaultKeyName, findOrPullImage, readUserData } from '../launch-defaults.ts';
+import { defaultKeyName, findOrPullImage } from '../launch-defaults.ts';
+import { readInput } from '../read-input.ts';
 import { TIMEOUT } from '../parse.ts';
 import { printStages, printVerdict } from '../print-report.ts';
 
@@ -31,7 +32,10 @@ export const smoke = defineCommand({
   ],
   epilogue: "The verdict is cloud-init's own: done, degraded (finished with recoverable errors) or error.",
   handler: async (args, { out, open, exitWith }) => {
-    const files = (args['files'] as string[]).map((path) => ({ path, bytes: readUserData(path) }));
+    const files = (args['files'] as string[]).map((path) => ({
+      path,
+      bytes: readInput(path, 'the user data'),
+    }));
     const ctx = open();
     const reports = [];
     for (const { path, bytes } of files) {
