@@ -31,6 +31,7 @@ export async function runCli(argv: readonly string[], composition: Composition):
   let context: Ec2Context | undefined;
   const tools: CommandTools = {
     out,
+    signal: interrupt.signal,
     open: () => (context ??= composition.open({ signal: interrupt.signal, report: out })),
     exitWith: (code) => {
       exitCode = code;

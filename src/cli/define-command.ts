@@ -7,6 +7,8 @@ import type { Output } from './output.ts';
 export interface CommandTools {
   readonly out: Output;
   readonly open: () => Ec2Context;
+  /** Aborted by Ctrl-C; the context's own signal is the same. */
+  readonly signal: AbortSignal;
   /** Exit code of the whole command; 0 unless set. */
   readonly exitWith: (code: number) => void;
   /** Words after `--`. */

@@ -9,6 +9,19 @@ export interface OutputOptions {
   readonly stderr: NodeJS.WriteStream;
 }
 
+const ESCAPE = '\u001B';
+
+/** Control characters of names, tags and guests must not reach a terminal; colours, which are ours, may. */
+function printable(text: string): string {
+  return text.replaceAll(/(?![\n\t])\p{Cc}/gu, (character, at: number) =>
+    character === ESCAPE && /^\[[\d;]*m/.test(text.slice(at + 1, at + 12)) ? character : '\uFFFD',
+  );
+}
+
+function printableLine(text: string): string {
+  return printable(text).replaceAll('\n', '\uFFFD');
+}
+
 type Style = Parameters<typeof styleText>[0];
 
 /**
@@ -39,7 +52,7 @@ export class Output implements Report {
 
   line(text = ''): void {
     this.#clear();
-    this.#options.stdout.write(`${text}\n`);
+    this.#options.stdout.write(`${printable(text)}\n`);
   }
 
   raw(text: string): void {
@@ -49,8 +62,9 @@ export class Output implements Report {
 
   /** Columns as wide as their widest cell; headings in bold on a terminal. */
   table(headings: readonly string[], rows: readonly (readonly string[])[]): void {
+    const lines = rows.map((row) => row.map(printableLine));
     const widths = headings.map((heading, column) =>
-      Math.max(heading.length, ...rows.map((row) => (row[column] ?? '').length)),
+      Math.max(heading.length, ...lines.map((row) => (row[column] ?? '').length)),
     );
     const format = (cells: readonly string[]): string =>
       cells
@@ -58,7 +72,7 @@ export class Output implements Report {
         .join('  ')
         .trimEnd();
     this.line(this.#paint(this.#options.stdout, 'bold', format(headings)));
-    for (const row of rows) this.line(format(row));
+    for (const row of lines) this.line(format(row));
   }
 
   /** `name: value` lines, the names aligned; undefined values are left out. */
@@ -68,7 +82,7 @@ export class Output implements Report {
     );
     const width = Math.max(...known.map(([name]) => name.length));
     for (const [name, value] of known)
-      this.line(`${this.#paint(this.#options.stdout, 'bold', name.padEnd(width))}  ${value}`);
+      this.line(`${this.#paint(this.#options.stdout, 'bold', name.padEnd(width))}  ${printableLine(value)}`);
   }
 
   info(message: string): void {
@@ -83,7 +97,7 @@ export class Output implements Report {
     const { stderr, quiet } = this.#options;
     if (quiet) return;
     if (!stderr.isTTY) {
-      if (step.label !== this.#lastLabel) stderr.write(`${step.label}\n`);
+      if (step.label !== this.#lastLabel) stderr.write(`${printable(step.label)}\n`);
       this.#lastLabel = step.label;
       return;
     }
@@ -91,7 +105,7 @@ export class Output implements Report {
     if (step.label === this.#lastLabel && now - this.#lastDraw < 80) return;
     this.#lastLabel = step.label;
     this.#lastDraw = now;
-    const text = `${step.label}${amount(step)}`;
+    const text = printableLine(`${step.label}${amount(step)}`);
     stderr.write(`\r\u001b[2K${text.slice(0, Math.max(20, (stderr.columns || 80) - 1))}`);
     this.#drawn = true;
   }
@@ -102,14 +116,14 @@ export class Output implements Report {
     const { stderr } = this.#options;
     const known = error instanceof BonamiError;
     const code = known && error.code !== 'Usage' ? `${error.code}: ` : '';
-    stderr.write(`${this.#paint(stderr, 'red', 'error:')} ${code}${messageOf(error)}\n`);
-    if (known) for (const line of error.details) stderr.write(`  ${line}\n`);
+    stderr.write(`${this.#paint(stderr, 'red', 'error:')} ${code}${printable(messageOf(error))}\n`);
+    if (known) for (const line of error.details) stderr.write(`  ${printable(line)}\n`);
     for (
       let cause = error instanceof Error ? error.cause : undefined;
       cause instanceof Error;
       cause = cause.cause
     )
-      if (!messageOf(error).includes(cause.message)) stderr.write(`  because: ${cause.message}\n`);
+      if (!messageOf(error).includes(cause.message)) stderr.write(`  because: ${printable(cause.message)}\n`);
     if (known && error.hint !== undefined)
       stderr.write(`  ${this.#paint(stderr, 'cyan', 'try:')} ${error.hint}\n`);
     if (!known && error instanceof Error && process.env['BONAMI_LOG'] !== undefined)
@@ -128,7 +142,7 @@ export class Output implements Report {
   #note(message: string): void {
     if (this.#options.quiet) return;
     this.#clear();
-    this.#options.stderr.write(`${message}\n`);
+    this.#options.stderr.write(`${printable(message)}\n`);
   }
 
   #paint(stream: NodeJS.WriteStream, style: Style, text: string): string {

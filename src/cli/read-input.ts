@@ -1,49 +1,54 @@
-import { closeSync, openSync, readSync } from 'node:fs';
-import { UsageError, errnoOf, messageOf } from '../core/errors.ts';
+import { constants } from 'node:fs';
+import { open, type FileHandle } from 'node:fs/promises';
+import { Socket } from 'node:net';
+import { addAbortSignal, type Readable } from 'node:stream';
+import { UsageError, messageOf } from '../core/errors.ts';
 
 /** Far above everything that is read whole; far below what hurts a host. */
 const LIMIT = 1024 * 1024;
 
+export interface Input {
+  readonly path: string;
+  /** Names it in errors: `the user data`. */
+  readonly what: string;
+  readonly signal: AbortSignal;
+}
+
 /**
- * A small file that a person names, or standard input for `-`. `what` names it in errors. Throws a usage error when
- * it cannot be read, or is larger than a MiB: a device or a pipe may never end.
+ * A small file that a person names, a pipe, or standard input for `-`. Throws a usage error when it cannot be read
+ * or is larger than a MiB: a device or a pipe may never end.
  */
-export function readInput(path: string, what: string): Buffer {
+export async function readInput({ path, what, signal }: Input): Promise<Buffer> {
+  let file: FileHandle | undefined;
   try {
-    const descriptor = path === '-' ? 0 : openSync(path, 'r');
-    try {
-      return readBounded(descriptor);
-    } finally {
-      if (descriptor !== 0) closeSync(descriptor);
-    }
+    // Without O_NONBLOCK, opening a named pipe would wait for its other end, deaf to Ctrl-C.
+    if (path !== '-') file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
+    const stream = file === undefined ? process.stdin : await streamOf(file);
+    return await readBounded(addAbortSignal(signal, stream));
   } catch (cause) {
+    signal.throwIfAborted();
     throw new UsageError(`${what} '${path}' cannot be read: ${messageOf(cause)}`, {
       hint: 'give a file, or - for standard input',
       cause,
     });
+  } finally {
+    await file?.close().catch(() => undefined);
   }
 }
 
-function readBounded(descriptor: number): Buffer {
-  const buffer = Buffer.alloc(LIMIT + 1);
+async function streamOf(file: FileHandle): Promise<Readable> {
+  return (await file.stat()).isFIFO()
+    ? new Socket({ fd: file.fd, readable: true, writable: false })
+    : file.createReadStream({ autoClose: false });
+}
+
+async function readBounded(stream: Readable): Promise<Buffer> {
+  const chunks: Buffer[] = [];
   let length = 0;
-  for (;;) {
-    const count = readSome(descriptor, buffer.subarray(length));
-    length += count;
+  for await (const chunk of stream as AsyncIterable<Buffer>) {
+    chunks.push(chunk);
+    length += chunk.length;
     if (length > LIMIT) throw new Error(`it is larger than ${LIMIT} bytes`);
-    if (count === 0) return Buffer.from(buffer.subarray(0, length));
   }
-}
-
-/** Standard input may be a terminal that somebody made non-blocking: nothing yet is not the end. */
-function readSome(descriptor: number, into: Buffer): number {
-  for (;;) {
-    try {
-      return readSync(descriptor, into);
-    } catch (error) {
-      if (errnoOf(error) === 'EOF') return 0;
-      if (errnoOf(error) !== 'EAGAIN') throw error;
-      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 20);
-    }
-  }
+  return Buffer.concat(chunks);
 }

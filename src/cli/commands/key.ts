@@ -69,9 +69,9 @@ const import_ = defineCommand({
     file: { type: 'string', describe: 'a public key file, - for standard input' },
   },
   examples: [['key import me ~/.ssh/id_ed25519.pub', 'then: bonami run -k me']],
-  handler: async (args, { out, open }) => {
+  handler: async (args, { out, open, signal }) => {
     const path = String(args['file']);
-    const text = readInput(path, 'the public key');
+    const text = await readInput({ path, what: 'the public key', signal });
     const { importKeyPair } = await import('../../ec2/key-pairs/import-key-pair.ts');
     const response = importKeyPair(open(), { KeyName: String(args['name']), PublicKeyMaterial: text });
     out.result(response, () =>

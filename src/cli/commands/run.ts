@@ -73,7 +73,9 @@ export const run = defineCommand({
   handler: async (args, tools) => {
     // Read before anything is made: an unreadable file must leave nothing behind.
     const userData =
-      args['user-data'] === undefined ? undefined : readInput(args['user-data'], 'the user data');
+      args['user-data'] === undefined
+        ? undefined
+        : await readInput({ path: args['user-data'], what: 'the user data', signal: tools.signal });
     const ctx = tools.open();
     const request: RunInstancesInput = {
       ImageId: await findOrPullImage(ctx, args['image'] as string | undefined),

@@ -141,6 +141,10 @@ async function permission(ctx: Ec2Context, { proto, port, from }: RuleWords): Pr
     throw new UsageError(`'${port}' is not a port or a range of ports`, { hint: '-p 80 or -p 8000-8100' });
   if ((proto === 'tcp' || proto === 'udp') && first === undefined)
     throw new UsageError(`a ${proto} rule needs a port`, { hint: '-p 80, or --proto all' });
+  if ((proto === 'all' || proto === 'icmp') && port !== undefined)
+    throw new UsageError(`a rule for ${proto} has no port`, { hint: '--proto tcp -p 80, or no -p' });
+  if (/^[\d.]+$/.test(from))
+    throw new UsageError(`'${from}' is an address, not a CIDR block`, { hint: `--from ${from}/32` });
   const source = from.includes('/')
     ? { IpRanges: [{ CidrIp: from }] }
     : { UserIdGroupPairs: [{ GroupId: (await find(ctx, from)).GroupId }] };

@@ -31,11 +31,10 @@ export const smoke = defineCommand({
     ['smoke user-data.yaml --keep', 'the instance stays; log in and look'],
   ],
   epilogue: "The verdict is cloud-init's own: done, degraded (finished with recoverable errors) or error.",
-  handler: async (args, { out, open, exitWith }) => {
-    const files = (args['files'] as string[]).map((path) => ({
-      path,
-      bytes: readInput(path, 'the user data'),
-    }));
+  handler: async (args, { out, open, exitWith, signal }) => {
+    const files: { path: string; bytes: Buffer }[] = [];
+    for (const path of args['files'] as string[])
+      files.push({ path, bytes: await readInput({ path, what: 'the user data', signal }) });
     const ctx = open();
     const reports = [];
     for (const { path, bytes } of files) {

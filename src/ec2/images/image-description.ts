@@ -26,6 +26,7 @@ export type DescriptionOptions = {
 export function describeDiskFile(path: string, options: DescriptionOptions): ImageDescription {
   const name = options.name ?? nameFromFile(path);
   checkName(name);
+  checkUser(options.defaultUser);
   const architecture = options.architecture ?? hostArchitecture() ?? 'x86_64';
   return {
     name,
@@ -54,6 +55,14 @@ function checkName(name: string): void {
     `The image name '${name}' is not 3 to 128 letters, digits and ( ) [ ] . / - ' @ _`,
     { hint: 'choose another name with --name' },
   );
+}
+
+/** It becomes an argument of ssh (useradd(8): what Debian allows). */
+function checkUser(user: string | undefined): void {
+  if (user === undefined || /^[A-Za-z_][\w.-]{0,31}$/.test(user)) return;
+  throw new Ec2Error('InvalidParameterValue', `${JSON.stringify(user)} is not a user name`, {
+    hint: '--user debian',
+  });
 }
 
 function nameFromFile(path: string): string {

@@ -34,10 +34,11 @@ export async function importImage(
 
   const asked = Object.entries(options).filter(([, value]) => value !== undefined);
   const isAsAsked = asked.every(([key, value]) => existing[key as keyof DescriptionOptions] === value);
-  if (!isAsAsked || existing.sourceDigest !== (await digestOf(path, { signal: ctx.signal })))
+  const isSameDisk = existing.sourceDigest === (await digestOf(path, { signal: ctx.signal }));
+  if (!isAsAsked || !isSameDisk)
     throw new Ec2Error(
       'InvalidAMIName.Duplicate',
-      `An image with the name '${existing.name}' already exists (${existing.imageId}), of other contents`,
+      `An image with the name '${existing.name}' already exists (${existing.imageId}), of other ${isSameDisk ? 'settings' : 'contents'}`,
       { hint: 'choose another name with --name' },
     );
   ctx.report.info(

@@ -8,3 +8,12 @@ export function checkedTagKey(key: string): string {
     });
   return key;
 }
+
+/** AWS: "Tag restrictions": up to 256 characters. */
+export function checkedTagValue(value: string): string {
+  if (value.length > 256 || /\p{Cc}/u.test(value))
+    throw new Ec2Error('InvalidParameterValue', `${JSON.stringify(value)} is not a valid tag value`, {
+      hint: 'up to 256 characters, no control characters',
+    });
+  return value;
+}

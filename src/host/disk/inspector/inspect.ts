@@ -89,7 +89,7 @@ export async function inspectFile(path: string, options: InspectOptions = {}): P
     const { code, message, hint } = error;
     throw new HostError(
       code,
-      message.replace(/^(?:the file\b)?/, `'${path}'`),
+      /^the file\b/.test(message) ? message.replace('the file', `'${path}'`) : `'${path}': ${message}`,
       hint === undefined ? {} : { hint },
     );
   }
