@@ -5,6 +5,9 @@ import { COMMANDS } from './commands.ts';
 import type { CommandTools } from './define-command.ts';
 import { Output } from './output.ts';
 
+/** What a shell reports of a program whose reader has gone (128 + SIGPIPE). */
+const OUTPUT_CLOSED = 141;
+
 /** What main.ts gives the command line: how to open a context, and how to watch host commands. */
 export interface Composition {
   readonly version: string;
@@ -42,12 +45,14 @@ export async function runCli(argv: readonly string[], composition: Composition):
     await parser(own, tools, composition.version).parseAsync();
   } catch (error) {
     exitCode = codeOf(error, interrupt.signal);
+    if (out.isClosed) return OUTPUT_CLOSED;
     if (interrupt.signal.aborted) out.error(interrupted(error));
     else out.error(error);
   } finally {
     out.settle();
     interrupt.stop();
   }
+  if (out.isClosed) return OUTPUT_CLOSED;
   return exitCode;
 }
 
@@ -103,10 +108,12 @@ function interrupted(error: unknown): Interrupted {
 /** The first Ctrl-C asks for a clean way out; the second one leaves at once, and the next command tidies up. */
 function interruptSignal(out: Output): { readonly signal: AbortSignal; stop(): void } {
   const controller = new AbortController();
+  out.onClosed(() => controller.abort(new Interrupted()));
   const listener = (): void => {
     if (controller.signal.aborted) process.kill(process.pid, 'SIGKILL');
-    out.info('interrupted: undoing what was begun (again to leave at once)');
     controller.abort(new Interrupted());
+    // Most commands are out in a moment and need no explanation.
+    setTimeout(() => out.info('interrupted: undoing what was begun (again to leave at once)'), 300).unref();
   };
   for (const name of ['SIGINT', 'SIGTERM'] as const) process.on(name, listener);
   return {

@@ -31,12 +31,25 @@ type Style = Parameters<typeof styleText>[0];
  */
 export class Output implements Report {
   readonly #options: OutputOptions;
+  #isClosed = false;
   #drawn = false;
   #lastLabel = '';
   #lastDraw = 0;
 
   constructor(options: OutputOptions) {
     this.#options = options;
+  }
+
+  /** Whether whoever read our standard output has gone: `bonami ls | head -1`. */
+  get isClosed(): boolean {
+    return this.#isClosed;
+  }
+
+  onClosed(listener: () => void): void {
+    this.#options.stdout.on('error', () => {
+      this.#isClosed = true;
+      listener();
+    });
   }
 
   get isJson(): boolean {

@@ -6,7 +6,7 @@ export const logs = defineCommand({
   positionals: { id: { type: 'string', describe: 'id, beginning of one, or name' } },
   options: { follow: { alias: 'f', type: 'boolean', describe: 'go on until the instance ends' } },
   examples: [['logs web -f', 'watch it boot']],
-  handler: async (args, { out, open }) => {
+  handler: async (args, { out, open, exitWith, signal }) => {
     const ctx = open();
     const { resolveInstance } = await import('../../ec2/instances/resolve-instance.ts');
     const instance = resolveInstance(ctx.db, String(args['id']));
@@ -16,6 +16,12 @@ export const logs = defineCommand({
       return;
     }
     const { consoleLog } = await import('../../ec2/instances/connect.ts');
-    for await (const text of consoleLog(ctx, instance, { follow: args.follow === true })) out.raw(text);
+    try {
+      for await (const text of consoleLog(ctx, instance, { follow: args.follow === true })) out.raw(text);
+    } catch (error) {
+      // Ctrl-C is how following ends.
+      if (!signal.aborted) throw error;
+      exitWith(130);
+    }
   },
 });
