@@ -5,7 +5,8 @@ import type { Image } from '../../store/images.ts';
 import type { Ec2Context } from '../context.ts';
 import { type CatalogEntry, catalogEntry } from './catalog.ts';
 import { describeEntry } from './image-description.ts';
-import { type ArrivedDisk, receiveImage } from './receive-image.ts';
+import { receiveImage } from './receive-image.ts';
+import type { ArrivedDisk } from './store-disk.ts';
 import { settledImage } from './sweep-imports.ts';
 
 /** The longest build on a slow host; what takes longer hangs. */

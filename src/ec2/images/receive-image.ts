@@ -3,7 +3,6 @@ import { Interrupted } from '../../core/errors.ts';
 import { failpoint } from '../../core/failpoint.ts';
 import { newId } from '../../core/ids.ts';
 import { namingFullFolder } from '../../host/disk/durable.ts';
-import type { DiskFormat } from '../../host/disk/qemu-img.ts';
 import { lock } from '../../host/process/lock.ts';
 import { Undo } from '../../host/undo.ts';
 import { transact } from '../../store/database.ts';
@@ -11,17 +10,8 @@ import { type Image, images } from '../../store/images.ts';
 import type { ImagePaths } from '../../store/layout.ts';
 import type { Ec2Context } from '../context.ts';
 import type { ImageDescription } from './image-description.ts';
-import { type StoredDisk, storeDisk } from './store-disk.ts';
+import { type StoredDisk, storeDisk, type ArrivedDisk } from './store-disk.ts';
 import { sweepAbandonedImports } from './sweep-imports.ts';
-
-/** A disk file that is here, not yet judged. */
-export interface ArrivedDisk {
-  readonly path: string;
-  /** What the user says it is. */
-  readonly format?: DiskFormat | undefined;
-  /** Where it came from, for people. */
-  readonly source: string;
-}
 
 const GIB = 2 ** 30;
 

@@ -5,14 +5,22 @@ import { failpoint } from '../../core/failpoint.ts';
 import { digestOf } from '../../host/disk/digest.ts';
 import { moveDurably, requireSpace, syncFolder } from '../../host/disk/durable.ts';
 import { type InspectedDisk, inspectFile } from '../../host/disk/inspector/inspect.ts';
-import { convert, info, measure } from '../../host/disk/qemu-img.ts';
+import { convert, info, measure, type DiskFormat } from '../../host/disk/qemu-img.ts';
 import { type Image, images } from '../../store/images.ts';
 import type { ImagePaths } from '../../store/layout.ts';
 import type { Ec2Context } from '../context.ts';
-import type { ArrivedDisk } from './receive-image.ts';
 
 /** The disk is in the store, durable and read-only. */
 export type StoredDisk = Required<Pick<Image, 'sourceDigest' | 'virtualSize'>> & { readonly digest: string };
+
+/** A disk file that is here, not yet judged. */
+export interface ArrivedDisk {
+  readonly path: string;
+  /** What the user says it is. */
+  readonly format?: DiskFormat | undefined;
+  /** Where it came from, for people. */
+  readonly source: string;
+}
 
 interface Arrival extends ArrivedDisk {
   readonly paths: ImagePaths;

@@ -4,14 +4,7 @@ import type { Instance } from '../../store/instances.ts';
 import type { Ec2Context } from '../context.ts';
 import { runInInstance } from './connect.ts';
 import type { Readiness, TimedMark } from './readiness.ts';
-import { parseGuestAnswers, type GuestAnswers } from './guest-answers.ts';
-
-export interface Problem {
-  readonly severity: 'WARNING' | 'ERROR' | 'CRITICAL';
-  /** The cloud-init module, or stage, that reported it. */
-  readonly module: string;
-  readonly message: string;
-}
+import { parseGuestAnswers, type GuestAnswers, type Problem } from './guest-answers.ts';
 
 export interface StageTime {
   readonly name: string;

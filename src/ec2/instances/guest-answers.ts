@@ -1,5 +1,11 @@
 import * as z from 'zod';
-import type { Problem } from './cloud-init-report.ts';
+
+export interface Problem {
+  readonly severity: 'WARNING' | 'ERROR' | 'CRITICAL';
+  /** The cloud-init module, or stage, that reported it. */
+  readonly module: string;
+  readonly message: string;
+}
 
 /** What the guest said of its cloud-init, parsed: every part may be missing or nonsense, for a guest is not trusted. */
 export interface GuestAnswers {
