@@ -82,24 +82,34 @@ function leftoverFindings(ctx: Ec2Context): readonly Finding[] {
 /** Folders of this home that are named by an id of which there is no record. */
 function orphans(ctx: Ec2Context): readonly string[] {
   const { layout, db } = ctx;
-  const alive = (id: string): boolean => {
-    const instance = isId('instance', id) ? instances.get(db, id) : undefined;
-    return instance !== undefined && instance.state !== 'terminated';
-  };
+  const alive = (id: string): boolean =>
+    isWanted(() => {
+      const instance = instances.get(db, id);
+      return instance !== undefined && instance.state !== 'terminated';
+    });
   return [
     ...children(layout.instances)
       .filter((name) => isId('instance', name) && !alive(name))
       .map((name) => join(layout.instances, name)),
     ...children(layout.volumes)
-      .filter((name) => isId('volume', name) && volumes.get(db, name) === undefined)
+      .filter((name) => isId('volume', name) && !isWanted(() => volumes.get(db, name) !== undefined))
       .map((name) => join(layout.volumes, name)),
     ...children(layout.images)
-      .filter((name) => isId('image', name) && images.get(db, name) === undefined)
+      .filter((name) => isId('image', name) && !isWanted(() => images.get(db, name) !== undefined))
       .map((name) => join(layout.images, name)),
     ...children(layout.run)
       .filter((name) => isId('instance', name) && !alive(name))
       .map((name) => join(layout.run, name)),
   ];
+}
+
+/** A record that cannot be read still owns its files: somebody may want them back. */
+function isWanted(isRecorded: () => boolean): boolean {
+  try {
+    return isRecorded();
+  } catch {
+    return true;
+  }
 }
 
 function children(folder: string): readonly string[] {
