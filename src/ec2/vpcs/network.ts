@@ -183,7 +183,7 @@ export async function removeVpcNetwork(
   });
 }
 
-/** Starts what serves a standing network and has died. For the agent. */
+/** Starts what serves a standing network and has died or is out of date. For the agent. */
 export async function repairVpcServices(ctx: Ec2Context, vpcId: VpcId): Promise<void> {
   if (standing(ctx, vpcId) && !isServing(ctx.layout.vpc(vpcId), vpcId)) await ensureVpcNetwork(ctx, vpcId);
 }

@@ -92,7 +92,7 @@ export function dnsmasqConfig(network: DhcpNetwork, hosts: string): string {
 
 /** Makes sure that dnsmasq serves this network, in this very namespace. */
 export async function ensureDnsmasq(paths: DhcpPaths, network: DhcpNetwork): Promise<void> {
-  if (isServing(paths, network.namespace) && !existsSync(staleMark(paths))) return;
+  if (isServing(paths, network.namespace)) return;
   await stopDnsmasq(paths);
   prepareFolders(paths);
   rmSync(staleMark(paths), { force: true });
@@ -118,8 +118,12 @@ export async function ensureDnsmasq(paths: DhcpPaths, network: DhcpNetwork): Pro
   }
 }
 
-/** Whether the recorded dnsmasq runs, and in the namespace that there is now: one left in an old one answers nobody. */
+/**
+ * Whether the recorded dnsmasq runs, remembers no lease that was taken back, and is in the namespace that there is
+ * now: one left in an old one answers nobody.
+ */
 export function isServing(paths: DhcpPaths, namespace: string): boolean {
+  if (existsSync(staleMark(paths))) return false;
   const identity = recordedIdentity(paths.dnsmasqProcess);
   if (identity === undefined || !isRunning(identity)) return false;
   try {
@@ -163,8 +167,8 @@ export function putDhcpHost(paths: DhcpPaths, { key, mac, address, hostname }: D
 }
 
 /**
- * Takes a lease back. dnsmasq does not notice that a file is gone; it forgets when it is restarted, which is
- * needed only before an address can be given to somebody else.
+ * Takes a lease back. dnsmasq does not notice that a file is gone; it forgets when it is restarted. The
+ * agent does that soon, or else the next launch, before the address can be given to somebody else.
  */
 export function removeDhcpHost(paths: DhcpPaths, key: string): void {
   const file = join(paths.dhcpHosts, key);
