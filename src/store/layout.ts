@@ -82,21 +82,14 @@ export function locate(
   env: NodeJS.ProcessEnv = process.env,
   uid: number = process.getuid?.() ?? 0,
 ): { home: string; run: string } {
-  const own = env['BONAMI_HOME'];
   // An empty variable counts as one that is not set (XDG Base Directory Specification).
-  const runtime = env['XDG_RUNTIME_DIR'] || `/tmp/bonami-${uid}`;
-  if (own) {
-    const home = resolve(own);
-    // The run folder moves with the home, but must stay short and on a local file system.
-    const tag = createHash('sha256').update(home).digest('hex').slice(0, 12);
-    return {
-      home,
-      run: uid === 0 ? `/run/bonami-${tag}` : `${runtime}/bonami-${tag}`,
-    };
-  }
-  if (uid === 0) return { home: '/var/lib/bonami', run: '/run/bonami' };
   const data = env['XDG_DATA_HOME'] || join(env['HOME'] ?? '/', '.local/share');
-  return { home: join(data, 'bonami'), run: `${runtime}/bonami` };
+  const usual = uid === 0 ? '/var/lib/bonami' : join(data, 'bonami');
+  const home = env['BONAMI_HOME'] ? resolve(env['BONAMI_HOME']) : usual;
+  // The run folder moves with the home, but must stay short and on a local file system.
+  const tag = home === usual ? '' : `-${createHash('sha256').update(home).digest('hex').slice(0, 12)}`;
+  const runtime = uid === 0 ? '/run' : env['XDG_RUNTIME_DIR'] || `/tmp/bonami-${uid}`;
+  return { home, run: `${runtime}/bonami${tag}` };
 }
 
 /** All paths below a home and its run folder; touches nothing. */

@@ -42,6 +42,14 @@ describe('where things are', () => {
     expect(locate({ ...env, BONAMI_HOME: '/srv/b' }, uid).run).not.toBe(first.run);
   });
 
+  test('naming the usual home is the same as naming none: the agent is told the home by its name', () => {
+    expect(locate({ BONAMI_HOME: '/var/lib/bonami/' }, 0)).toEqual(locate({}, 0));
+    const user = { HOME: '/home/ada', XDG_RUNTIME_DIR: '/run/user/1000' };
+    expect(locate({ ...user, BONAMI_HOME: '/home/ada/.local/share/bonami' }, 1000)).toEqual(
+      locate(user, 1000),
+    );
+  });
+
   test('a home is the same however its path is written', () => {
     expect(locate({ BONAMI_HOME: '/srv/x/../a/' }, 0)).toEqual(locate({ BONAMI_HOME: '/srv/a' }, 0));
     expect(locate({ BONAMI_HOME: 'a' }, 0).home).toBe(join(process.cwd(), 'a'));
