@@ -1,4 +1,5 @@
 import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { findInstanceType, INSTANCE_TYPES } from '../../../../src/ec2/instance-types/instance-types.ts';
 
@@ -59,8 +60,8 @@ describe('the table of instance types', () => {
   });
 });
 
-/** What DescribeInstanceTypes answered, where a copy of it is at hand; it is not part of the project. */
-const REFERENCE = '/work/shared/data/instance-types.json';
+/** What DescribeInstanceTypes answered, where a copy of it lies beside the project; it is not part of it. */
+const REFERENCE = join(import.meta.dirname, '../../../../../shared/data/instance-types.json');
 /** Families that EC2 no longer lists. */
 const RETIRED = new Set(['p3']);
 /** Not `currentGeneration`: EC2 changes it with time. */
