@@ -13,6 +13,7 @@ import {
 } from 'node:fs';
 import { failpoint } from '../../core/failpoint.ts';
 import type { InstanceId } from '../../core/ids.ts';
+import { settleAll } from '../../core/settle-all.ts';
 import { ensureAgent } from '../../host/agent/client.ts';
 import { createEmpty, createOverlay } from '../../host/disk/qemu-img.ts';
 import { namespacePath } from '../../host/link/namespace.ts';
@@ -84,14 +85,6 @@ async function steps(ctx: Ec2Context, instanceId: InstanceId, undo: Undo): Promi
   failpoint('launch:recorded');
   undo.forget();
   return launched;
-}
-
-/** Waits for all, then throws the first failure: nothing may still be at work while its undo runs. */
-async function settleAll<A, B>(work: readonly [Promise<A>, Promise<B>]): Promise<[A, B]> {
-  const [a, b] = await Promise.allSettled(work);
-  if (a.status === 'rejected') throw a.reason;
-  if (b.status === 'rejected') throw b.reason;
-  return [a.value, b.value];
 }
 
 function makeFolders(ctx: Ec2Context, { instanceId, uid }: Instance): void {

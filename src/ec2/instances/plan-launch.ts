@@ -20,7 +20,7 @@ import { checkFits } from '../instance-types/check-fits.ts';
 import { findInstanceType } from '../instance-types/instance-types.ts';
 import { resolveSecurityGroups } from '../security-groups/resolve-security-groups.ts';
 import { resolveSubnet } from '../subnets/resolve-subnet.ts';
-import { checkedTagKey, checkedTagValue } from '../tags/tag-key.ts';
+import { checkedTags } from '../tags/checked-tags.ts';
 import { ensureDefaultVpc } from '../vpcs/default-vpc.ts';
 import { mergeBlockDevices, type PlannedVolume } from './block-devices.ts';
 import { parseUserData } from './user-data.ts';
@@ -184,7 +184,5 @@ function requestedTags({ TagSpecifications = [] }: RunInstancesInput, resourceTy
   const tags = TagSpecifications.filter((each) => each.ResourceType === resourceType).flatMap(
     (each) => each.Tags ?? [],
   );
-  return Object.fromEntries(
-    tags.map(({ Key = '', Value = '' }) => [checkedTagKey(Key), checkedTagValue(Value)]),
-  );
+  return checkedTags(tags);
 }

@@ -23,8 +23,9 @@ const REMEMBERED_MS = 60 * 60 * 1000;
  */
 export async function reconcileInstances(ctx: Ec2Context): Promise<void> {
   for (const instance of instances.list(ctx.db)) await reconcileInstance(ctx, instance);
-  await removeIdleNetworks(ctx);
-  await reviveAgent(ctx);
+  const settled = instances.list(ctx.db);
+  await removeIdleNetworks(ctx, settled);
+  await reviveAgent(ctx, settled);
 }
 
 async function reconcileInstance(ctx: Ec2Context, seen: Instance): Promise<void> {
@@ -128,20 +129,15 @@ function forget(ctx: Ec2Context, instance: Instance): void {
 }
 
 /** A crash between an instance's end and its network's leaves a VPC up with nothing in it. */
-async function removeIdleNetworks(ctx: Ec2Context): Promise<void> {
-  const busy = new Set(
-    instances
-      .list(ctx.db)
-      .filter(({ state }) => ACTIVE_STATES.has(state))
-      .map(({ vpcId }) => vpcId),
-  );
+async function removeIdleNetworks(ctx: Ec2Context, settled: readonly Instance[]): Promise<void> {
+  const busy = new Set(settled.filter(({ state }) => ACTIVE_STATES.has(state)).map(({ vpcId }) => vpcId));
   for (const name of readdirSync(ctx.layout.run))
     if (isId('vpc', name) && !busy.has(name)) await removeIdleNetwork(ctx, name);
 }
 
 /** Guests need their metadata service for as long as they run; whoever notices that the agent has died starts it. */
-async function reviveAgent({ db, layout, agentScript }: Ec2Context): Promise<void> {
-  if (!instances.list(db).some(({ state }) => state === 'running')) return;
+async function reviveAgent({ layout, agentScript }: Ec2Context, settled: readonly Instance[]): Promise<void> {
+  if (!settled.some(({ state }) => state === 'running')) return;
   const agent =
     (await connectAgent(layout.agent)) ??
     (await ensureAgent(layout.agent, { script: agentScript, home: layout.home }));

@@ -9,7 +9,7 @@ import { networkInterfaces, securityGroups, subnets, vpcs } from '../../store/ne
 import { putTags, removeTags, tagsOf } from '../../store/tags.ts';
 import { volumes } from '../../store/volumes.ts';
 import type { Ec2Context } from '../context.ts';
-import { checkedTagKey, checkedTagValue } from './tag-key.ts';
+import { checkedTags } from './checked-tags.ts';
 
 /** AWS: "Tag restrictions". */
 const TAGS_PER_RESOURCE = 50;
@@ -31,9 +31,7 @@ export function createTags(
   ctx: Ec2Context,
   { Resources = [], Tags = [] }: CreateTagsRequest,
 ): Record<string, never> {
-  const tags = Object.fromEntries(
-    Tags.map(({ Key = '', Value = '' }) => [checkedTagKey(Key), checkedTagValue(Value)]),
-  );
+  const tags = checkedTags(Tags);
   transact(ctx.db, () => {
     for (const id of Resources) {
       requireResource(ctx.db, id);

@@ -7,6 +7,7 @@ import { HostError } from '../../core/errors.ts';
 import { failpoint } from '../../core/failpoint.ts';
 import type { VpcId } from '../../core/ids.ts';
 import { linkName } from '../../core/link-name.ts';
+import { settleAll } from '../../core/settle-all.ts';
 import {
   ensureDnsmasq,
   isServing,
@@ -126,19 +127,18 @@ export async function plugInterface(
   ctx: Ec2Context,
   each: NetworkInterface,
   { uid }: { readonly uid: number },
-): Promise<VpcNetwork> {
-  return underLock(ctx, each.vpcId, 'plug an interface', async () => {
-    const network = await ensureLocked(ctx, each.vpcId);
+): Promise<void> {
+  await underLock(ctx, each.vpcId, 'plug an interface', async () => {
+    await ensureLocked(ctx, each.vpcId);
     failpoint('launch:network');
     const { macAddress: mac, privateIpAddress: address } = each;
     const port = { ...portOf(each), mac };
     await createPort({ ...port, bridge: linkName('snt', each.subnetId), address, uid });
     const guard = guardTable({ tap: port.tap, mac, addresses: [address] });
     const rules = networkTable(rulesetOf(ctx, getVpc(ctx, each.vpcId)));
-    await Promise.all([applyTables([guard, rules], each.vpcId), addressPort(port)]);
+    await settleAll([applyTables([guard, rules], each.vpcId), addressPort(port)]);
     const hostname = `ip-${address.replaceAll('.', '-')}`;
     putDhcpHost(ctx.layout.vpc(each.vpcId), { key: port.tap, mac, address, hostname });
-    return network;
   });
 }
 
