@@ -7,8 +7,9 @@ import { HostError } from '../../core/errors.ts';
 import { commandPath, installHint, run, type CommandOptions } from '../command.ts';
 import { namingFullFolder, syncFile, syncFolder } from './durable.ts';
 
-/** Formats that qemu-img is asked to read. */
-export type DiskFormat = 'qcow2' | 'raw';
+/** Formats that qemu-img is asked to read, by its own names: `vpc` is VHD. */
+export const DISK_FORMATS = ['qcow2', 'raw', 'vmdk', 'vpc', 'vhdx', 'vdi'] as const;
+export type DiskFormat = (typeof DISK_FORMATS)[number];
 
 /** What qemu-img may use up on a file whose author is not trusted. */
 const SMALL_JOB = { cpuSeconds: 30, wallSeconds: 120 };
