@@ -11,12 +11,14 @@ import { reboot, start, stop, terminate } from './commands/power.ts';
 import { run } from './commands/run.ts';
 import { sg } from './commands/sg.ts';
 import { show } from './commands/show.ts';
+import { snapshot } from './commands/snapshot.ts';
 import { smoke } from './commands/smoke.ts';
 import { ssh } from './commands/ssh.ts';
 import { subnet } from './commands/subnet.ts';
 import { tag } from './commands/tag.ts';
 import { type } from './commands/type.ts';
 import { vpc } from './commands/vpc.ts';
+import { volume } from './commands/volume.ts';
 import { wait } from './commands/wait.ts';
 
 /** Every command, in the order of `bonami --help`. */
@@ -35,6 +37,8 @@ export const COMMANDS: readonly Command[] = [
   terminate,
   smoke,
   image,
+  snapshot,
+  volume,
   key,
   type,
   sg,

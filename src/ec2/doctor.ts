@@ -3,13 +3,16 @@ import { join } from 'node:path';
 import { isId } from '../core/ids.ts';
 import { linkName } from '../core/link-name.ts';
 import { hostFindings, type Finding } from '../host/preflight.ts';
+import type { Db } from '../store/database.ts';
 import { images } from '../store/images.ts';
 import { instances } from '../store/instances.ts';
 import { keyPairs } from '../store/key-pairs.ts';
 import { networkInterfaces, securityGroups, subnets, vpcs } from '../store/network.ts';
+import { snapshots } from '../store/snapshots.ts';
 import { volumes } from '../store/volumes.ts';
 import type { Ec2Context } from './context.ts';
-import { sweepAbandonedImports } from './images/sweep-imports.ts';
+import { sweepAbandonedImages } from './images/sweep-images.ts';
+import { sweepAbandonedSnapshots } from './snapshots/remove-snapshot.ts';
 import { reconcileInstances } from './instances/reconcile.ts';
 
 /** Every fact that bonami depends on, the host's and its own, each with what mends it. Changes nothing. */
@@ -26,7 +29,8 @@ export async function examine(ctx: Ec2Context): Promise<readonly Finding[]> {
 export async function mend(ctx: Ec2Context): Promise<readonly string[]> {
   const before = new Set(instances.list(ctx.db).map(({ instanceId, state }) => `${instanceId} ${state}`));
   await reconcileInstances(ctx);
-  const swept = await sweepAbandonedImports(ctx);
+  const swept = await sweepAbandonedImages(ctx);
+  const sweptSnapshots = sweepAbandonedSnapshots(ctx);
   const settled = instances
     .list(ctx.db)
     .map(({ instanceId, state }) => `${instanceId} ${state}`)
@@ -36,6 +40,7 @@ export async function mend(ctx: Ec2Context): Promise<readonly string[]> {
   return [
     ...settled.map((line) => `settled ${line.replace(' ', ': ')}`),
     ...swept.map(({ imageId }) => `removed the unfinished image ${imageId}`),
+    ...sweptSnapshots.map((snapshotId) => `removed the unfinished snapshot ${snapshotId}`),
     ...removed.map((folder) => `removed ${folder}`),
   ];
 }
@@ -43,6 +48,7 @@ export async function mend(ctx: Ec2Context): Promise<readonly string[]> {
 function recordFindings({ db }: Ec2Context): readonly Finding[] {
   const broken = [
     images,
+    snapshots,
     instances,
     volumes,
     vpcs,
@@ -92,11 +98,14 @@ function orphans(ctx: Ec2Context): readonly string[] {
       .filter((name) => isId('instance', name) && !alive(name))
       .map((name) => join(layout.instances, name)),
     ...children(layout.volumes)
-      .filter((name) => isId('volume', name) && !isWanted(() => volumes.get(db, name) !== undefined))
+      .filter((name) => !isWanted(() => volumes.get(db, name.replace(/\.new$/, '')) !== undefined))
       .map((name) => join(layout.volumes, name)),
-    ...children(layout.images)
-      .filter((name) => isId('image', name) && !isWanted(() => images.get(db, name) !== undefined))
-      .map((name) => join(layout.images, name)),
+    ...children(layout.snapshots)
+      .filter((name) => isId('snapshot', name) && !isWanted(() => snapshots.get(db, name) !== undefined))
+      .map((name) => join(layout.snapshots, name)),
+    ...children(layout.incoming)
+      .filter((name) => !isWanted(() => isArriving(db, name)))
+      .map((name) => join(layout.incoming, name)),
     ...children(layout.run)
       .filter((name) => isId('instance', name) && !alive(name))
       .map((name) => join(layout.run, name)),
@@ -114,4 +123,9 @@ function isWanted(isRecorded: () => boolean): boolean {
 
 function children(folder: string): readonly string[] {
   return readdirSync(folder);
+}
+
+/** Whether a folder of things on their way into the store belongs to a record. */
+function isArriving(db: Db, name: string): boolean {
+  return images.get(db, name) !== undefined || snapshots.get(db, name) !== undefined;
 }

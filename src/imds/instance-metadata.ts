@@ -16,6 +16,8 @@ export interface InstanceMetadata {
   /** EC2's device names, the root device first. */
   readonly rootDeviceName: string;
   readonly otherDevices: readonly string[];
+  /** The disks of its instance type that have a device name. */
+  readonly instanceStore: readonly { readonly virtualName: string; readonly deviceName: string }[];
   readonly interfaces: readonly InterfaceMetadata[];
   readonly tags: Readonly<Record<string, string>>;
   readonly userData: Buffer | undefined;

@@ -44,6 +44,9 @@ function metaData(of: InstanceMetadata): Branch {
       ...Object.fromEntries(
         of.otherDevices.map((device, index) => [`ebs${index + 1}`, device.replace('/dev/', '')]),
       ),
+      ...Object.fromEntries(
+        of.instanceStore.map(({ virtualName, deviceName }) => [virtualName, deviceName.replace('/dev/', '')]),
+      ),
       root: of.rootDeviceName,
     },
     events: { maintenance: { history: '[]', scheduled: '[]' } },

@@ -1,4 +1,5 @@
 import { closeSync, existsSync, openSync } from 'node:fs';
+import { dirname } from 'node:path';
 import Database from 'libsql';
 import { HostError, messageOf } from '../core/errors.ts';
 import { MIGRATIONS } from './migrations.ts';
@@ -77,7 +78,9 @@ function migrate(db: Db, path: string): void {
   if (found > 0) db.exec(`VACUUM INTO '${path}.schema-${found}'`);
   db.transaction(() => {
     // Read again under the write lock: another command may have migrated in between.
-    for (const statements of MIGRATIONS.slice(version(db))) db.exec(statements);
+    for (const step of MIGRATIONS.slice(version(db)))
+      if (typeof step === 'string') db.exec(step);
+      else step(db, dirname(path));
     db.exec(`PRAGMA user_version = ${SCHEMA_VERSION}`);
   }).immediate();
 }

@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import { ARCHITECTURES } from '../core/architecture.ts';
-import { idOf, timestamp } from './schemas.ts';
+import { FIRST_BOOTS, idOf, timestamp } from './schemas.ts';
 import { table } from './table.ts';
 
 /** EC2's instance states. What is stored is the intention; the machine's lock says what is true (see instance-state.ts). */
@@ -37,7 +37,7 @@ const instance = z.strictObject({
   bootMode: z.enum(['legacy-bios', 'uefi']),
   rootDeviceName: z.string(),
   defaultUser: z.string(),
-  firstBoot: z.enum(['cloud-init', 'tiny', 'none']),
+  firstBoot: z.enum(FIRST_BOOTS),
   instanceType: z.string(),
   cpus: z.int().positive(),
   memoryMiB: z.int().positive(),
@@ -48,6 +48,12 @@ const instance = z.strictObject({
   subnetId: idOf('subnet'),
   availabilityZone: z.string(),
   securityGroupIds: z.array(idOf('securityGroup')),
+  /** Disks that come with the instance type and go with a stop: EC2's label and bytes of each. */
+  instanceStore: z.array(
+    z.strictObject({ deviceName: z.string(), virtualName: z.string(), bytes: z.int().positive() }),
+  ),
+  /** What its volumes are plugged into. */
+  diskBus: z.enum(['virtio', 'nvme']),
   datasource: z.enum(['ec2', 'nocloud']),
   hasUserData: z.boolean(),
   metadataOptions,

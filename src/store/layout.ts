@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { chmodSync, existsSync, mkdirSync, statSync, statfsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { HostError } from '../core/errors.ts';
-import type { ImageId, InstanceId, KeyPairId, VolumeId, VpcId } from '../core/ids.ts';
+import type { ImageId, InstanceId, KeyPairId, SnapshotId, VolumeId, VpcId } from '../core/ids.ts';
 
 /** sockaddr_un.sun_path holds 108 bytes with its final NUL (unix(7)). */
 const SOCKET_PATH_LIMIT = 107;
@@ -19,10 +19,11 @@ export interface Layout {
   readonly identityKey: string;
   readonly incoming: string;
   readonly keys: string;
-  readonly images: string;
+  readonly snapshots: string;
   readonly volumes: string;
   readonly instances: string;
-  image(id: ImageId): ImagePaths;
+  image(id: ImageId): ArrivalPaths;
+  snapshot(id: SnapshotId): SnapshotPaths;
   volume(id: VolumeId): VolumePaths;
   instance(id: InstanceId): InstancePaths;
   keyPair(id: KeyPairId): { readonly privateKey: string };
@@ -31,16 +32,22 @@ export interface Layout {
   readonly knownFacts: string;
 }
 
-export interface ImagePaths {
-  /** Where its disk is made; becomes `folder` by a rename. */
+/** Something that is on its way into the store. */
+export interface ArrivalPaths {
+  /** Where its disks are made; they leave it by a rename. */
   readonly incoming: string;
-  readonly folder: string;
-  readonly disk: string;
+  /** Held while it is pending. */
   readonly lock: string;
 }
-export interface VolumePaths {
+export interface SnapshotPaths extends ArrivalPaths {
+  /** Its layers (see host/disk/layers.ts). */
   readonly folder: string;
-  readonly disk: string;
+}
+export interface VolumePaths {
+  /** Its layers; the highest is the one that is written to. */
+  readonly folder: string;
+  /** Held by whoever works on a volume that no instance has. */
+  readonly lock: string;
 }
 export interface InstancePaths {
   readonly folder: string;
@@ -48,6 +55,8 @@ export interface InstancePaths {
   readonly firmwareVariables: string;
   readonly userData: string;
   readonly seed: string;
+  /** The disks of its instance store, new at each start. */
+  readonly instanceStore: string;
   readonly runFolder: string;
   readonly operationLock: string;
   /** Held by QEMU itself: says whether the instance lives. */
@@ -101,22 +110,16 @@ export function layoutOf({ home, run }: { readonly home: string; readonly run: s
     identityKey: join(home, 'identity.pem'),
     incoming: join(home, 'incoming'),
     keys: join(home, 'keys'),
-    images: join(home, 'images'),
+    snapshots: join(home, 'snapshots'),
     volumes: join(home, 'volumes'),
     instances: join(home, 'instances'),
-    image: (id) => {
-      const folder = join(home, 'images', id);
-      return {
-        incoming: join(home, 'incoming', id),
-        folder,
-        disk: join(folder, 'disk.qcow2'),
-        lock: join(run, `${id}.lock`),
-      };
-    },
-    volume: (id) => {
-      const folder = join(home, 'volumes', id);
-      return { folder, disk: join(folder, 'disk.qcow2') };
-    },
+    image: (id) => ({ incoming: join(home, 'incoming', id), lock: join(run, `${id}.lock`) }),
+    snapshot: (id) => ({
+      incoming: join(home, 'incoming', id),
+      folder: join(home, 'snapshots', id),
+      lock: join(run, `${id}.lock`),
+    }),
+    volume: (id) => ({ folder: join(home, 'volumes', id), lock: join(run, `${id}.lock`) }),
     keyPair: (id) => ({ privateKey: join(home, 'keys', id) }),
     instance: (id) => {
       const folder = join(home, 'instances', id);
@@ -127,6 +130,7 @@ export function layoutOf({ home, run }: { readonly home: string; readonly run: s
         firmwareVariables: join(folder, 'firmware-vars.fd'),
         userData: join(folder, 'user-data'),
         seed: join(folder, 'seed.img'),
+        instanceStore: join(folder, 'instance-store'),
         runFolder,
         operationLock: join(run, `${id}.lock`),
         runLock: join(runFolder, 'run.lock'),
@@ -185,7 +189,7 @@ export function prepareHome(layout: Layout): void {
     makeFolder(folder, mode);
     refuseUnsafeFolder(folder);
   }
-  for (const folder of [layout.images, layout.volumes, layout.instances]) makeFolder(folder, mode);
+  for (const folder of [layout.snapshots, layout.volumes, layout.instances]) makeFolder(folder, mode);
   for (const folder of [layout.incoming, layout.keys]) makeFolder(folder, 0o700);
 }
 

@@ -1,8 +1,14 @@
+import type { Db } from './database.ts';
+import { layerDisks } from './layer-disks.ts';
+
+/** SQL, or a step that changes documents or files too: it may be cut short anywhere and is then done again. */
+export type Migration = string | ((db: Db, home: string) => void);
+
 /**
  * The schema, step by step; the n-th entry leads from version n to n + 1. Entries are never edited once released.
  * Constraints carry the invariants: one address per VPC, one MAC, one name, one primary interface per instance.
  */
-export const MIGRATIONS: readonly string[] = [
+export const MIGRATIONS: readonly Migration[] = [
   `
   CREATE TABLE vpcs (id TEXT PRIMARY KEY, document TEXT NOT NULL) STRICT;
   CREATE TABLE subnets (id TEXT PRIMARY KEY, vpc_id TEXT NOT NULL REFERENCES vpcs(id), document TEXT NOT NULL) STRICT;
@@ -23,4 +29,5 @@ export const MIGRATIONS: readonly string[] = [
   CREATE TABLE tags (
     resource_id TEXT NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY (resource_id, key)) STRICT;
   `,
+  layerDisks,
 ];

@@ -1,16 +1,23 @@
 import * as z from 'zod';
-import { idOf, timestamp } from './schemas.ts';
+import { idOf, timestamp, VOLUME_TYPES } from './schemas.ts';
 import { table } from './table.ts';
 
 const volume = z.strictObject({
   volumeId: idOf('volume'),
   /** GiB. */
   size: z.int().positive(),
-  volumeType: z.enum(['gp2', 'gp3', 'io1', 'io2', 'st1', 'sc1', 'standard']),
+  volumeType: z.enum(VOLUME_TYPES),
+  iops: z.int().positive().nullable(),
+  /** MiB/s. */
+  throughput: z.int().positive().nullable(),
+  /** Whether its type's limits are enforced: when a type, IOPS or a throughput was asked for. */
+  isLimited: z.boolean(),
   availabilityZone: z.string(),
   createTime: timestamp,
-  /** The image whose disk this volume's overlay stands on; null for a volume that began empty. */
-  imageId: idOf('image').nullable(),
+  /** What it began as; null for a volume that began empty. */
+  snapshotId: idOf('snapshot').nullable(),
+  /** The digest of each layer that will never change, the lowest first; all but the highest, unless a freeze was cut short. */
+  layers: z.array(z.string()),
   attachment: z
     .strictObject({
       instanceId: idOf('instance'),
@@ -28,5 +35,5 @@ export const volumes = table<Volume>({
   name: 'volumes',
   schema: volume,
   id: ({ volumeId }) => volumeId,
-  columns: ({ attachment, imageId }) => ({ instance_id: attachment?.instanceId ?? null, image_id: imageId }),
+  columns: ({ attachment }) => ({ instance_id: attachment?.instanceId ?? null }),
 });

@@ -29,7 +29,8 @@ const options = {
     type: 'string',
     array: true,
     nargs: 1,
-    describe: 'DEVICE=GiB[,keep] or DEVICE=none; repeatable',
+    describe:
+      'DEVICE=GiB|snap-…[,gp3|io2|…][,iops=N][,throughput=N][,keep], DEVICE=ephemeral0 or DEVICE=none; repeatable',
   },
   count: { alias: 'c', type: 'number', describe: 'how many', default: 1 },
   tag: { type: 'string', array: true, nargs: 1, describe: 'KEY=VALUE; repeatable' },
@@ -48,6 +49,11 @@ const options = {
     choices: ['ec2', 'nocloud'] as const,
     describe: 'how the guest gets its data',
     default: 'ec2' as const,
+  },
+  'disk-bus': {
+    choices: ['virtio', 'nvme'] as const,
+    describe: 'what its volumes are plugged into; nvme as on Nitro instances',
+    default: 'virtio' as const,
   },
   cpus: { type: 'number', describe: "instead of the type's vCPUs" },
   memory: { type: 'number', describe: "MiB, instead of the type's memory" },
@@ -69,6 +75,7 @@ export const run = defineCommand({
     ['run -u user-data.yaml --wait cloud-init', 'with cloud-init user data, until cloud-init is done'],
     ['run tiny -c 10 -t t3.nano', 'ten very small machines'],
     ['run -b /dev/sdf=20 --disk 30', 'a 30 GiB root volume and an empty 20 GiB volume'],
+    ['run -b /dev/sdf=100,io2,iops=5000,keep', 'a volume that does 5000 operations a second and outlives it'],
   ],
   handler: async (args, tools) => {
     // Read before anything is made: an unreadable file must leave nothing behind.
@@ -94,6 +101,7 @@ export const run = defineCommand({
       ...(args['dry-run'] === true ? { DryRun: true } : {}),
       Bonami: {
         Datasource: args.datasource,
+        DiskBus: args['disk-bus'],
         ...(args.memory === undefined ? {} : { MemoryMiB: args.memory }),
       },
     };

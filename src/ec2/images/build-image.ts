@@ -4,10 +4,11 @@ import { commandPath, run } from '../../host/command.ts';
 import type { Image } from '../../store/images.ts';
 import type { Ec2Context } from '../context.ts';
 import { type CatalogEntry, catalogEntry } from './catalog.ts';
-import { describeEntry } from './image-description.ts';
-import { receiveImage } from './receive-image.ts';
-import type { ArrivedDisk } from './store-disk.ts';
-import { settledImage } from './sweep-imports.ts';
+import { completeImage } from './complete-image.ts';
+import { saidByEntry } from './image-description.ts';
+import { type ArrivedImage, type Arrivals, receiveImage } from './receive-image.ts';
+import { settledImage } from './sweep-images.ts';
+import { takeBuilt } from './take-image.ts';
 
 /** The longest build on a slow host; what takes longer hangs. */
 const BUILD_TIMEOUT_MS = 60 * 60_000;
@@ -38,18 +39,23 @@ export async function buildImage(ctx: Ec2Context, { name }: { readonly name: str
     );
     return existing;
   }
-  return receiveImage(ctx, describeEntry(entry), async (folder) => buildInto(ctx, entry, folder));
+  return receiveImage(ctx, entry.name, async (arrivals) => buildInto(ctx, entry, arrivals));
 }
 
 /**
- * Runs an entry's recipe; its result is in `folder`. Throws `PackagesMissing` with the command that installs them,
+ * Runs an entry's recipe and takes what it made. Throws `PackagesMissing` with the command that installs them,
  * `ImageNotBuildable`, or what the recipe failed with.
  */
-export async function buildInto(ctx: Ec2Context, entry: CatalogEntry, folder: string): Promise<ArrivedDisk> {
+export async function buildInto(
+  ctx: Ec2Context,
+  entry: CatalogEntry,
+  arrivals: Arrivals,
+): Promise<ArrivedImage> {
   const { name, recipe } = entry;
   if (recipe === undefined)
     throw new HostError('ImageNotBuildable', `the catalog does not say how to build '${name}'`);
   await requirePackages(entry);
+  const folder = arrivals.workFolder;
   const path = `${folder}/built.qcow2`;
   const isRoot = process.getuid?.() === 0;
   const [command, ...args] = [...(isRoot ? ALONE : []), recipe, path];
@@ -64,7 +70,18 @@ export async function buildInto(ctx: Ec2Context, entry: CatalogEntry, folder: st
     },
   });
   const shown = relative(ctx.catalog, recipe);
-  return { path, format: 'qcow2', source: `built from Debian's packages by images/${shown}` };
+  const taken = await takeBuilt(ctx, path, arrivals);
+  return completeImage(
+    ctx,
+    { ...taken, origin: saidByEntry(entry) },
+    {
+      name,
+      user: {},
+      override: false,
+      source: `built from Debian's packages by images/${shown}`,
+      minimumDiskGiB: entry.minimumDiskGiB,
+    },
+  );
 }
 
 /** Asks Debian's package database; where there is none, the recipe itself finds out. */

@@ -1,44 +1,65 @@
 import type { DeregisterImageRequest, DeregisterImageResult } from '@aws-sdk/client-ec2';
 import { Ec2Error } from '../../core/errors.ts';
+import type { SnapshotId } from '../../core/ids.ts';
 import { withLock } from '../../host/process/lock.ts';
 import { transact } from '../../store/database.ts';
-import { type Image, images } from '../../store/images.ts';
-import { type Volume, volumes } from '../../store/volumes.ts';
+import { type Image, images, snapshotIdsOf } from '../../store/images.ts';
+import { instances } from '../../store/instances.ts';
+import { snapshots } from '../../store/snapshots.ts';
 import type { Ec2Context } from '../context.ts';
+import { removeSnapshot } from '../snapshots/remove-snapshot.ts';
 import { imageOf } from './describe-images.ts';
-import { removeImage } from './sweep-imports.ts';
+import { removeImage } from './sweep-images.ts';
 
 /**
- * EC2's DeregisterImage, and its disk goes too. Unlike EC2, refuses with `InvalidAMIID.Unavailable` while volumes
- * stand on that disk, naming them: they would not outlive it.
+ * EC2's DeregisterImage; with `DeleteAssociatedSnapshots` its snapshots go too, but for those that another image has.
+ * Unlike EC2, refuses with `InvalidAMIID.Unavailable` while instances of it exist, naming them: whoever removes an
+ * image here wants its space back, and would not get it.
  */
 export async function deregisterImage(
   ctx: Ec2Context,
-  { ImageId = '' }: DeregisterImageRequest,
+  { ImageId = '', DeleteAssociatedSnapshots = false }: DeregisterImageRequest,
 ): Promise<DeregisterImageResult> {
   const { imageId } = imageOf(ctx, ImageId);
   const paths = ctx.layout.image(imageId);
+  let doomed: readonly SnapshotId[] = [];
   await withLock(paths.lock, { purpose: `deregister ${imageId}`, timeoutMs: 10_000 }, async () => {
     // Pending from here on: no launch finds it any more, and a crash leaves something to sweep.
     transact(ctx.db, () => {
       const image = imageOf(ctx, imageId);
-      refuseInUse(image, volumes.listBy(ctx.db, 'image_id', imageId));
+      refuseInUse(ctx, image);
+      if (DeleteAssociatedSnapshots) doomed = orphaned(ctx, image);
+      for (const snapshotId of doomed) {
+        const snapshot = snapshots.get(ctx.db, snapshotId);
+        if (snapshot) snapshots.update(ctx.db, { ...snapshot, state: 'pending', owner: imageId });
+      }
       images.update(ctx.db, { ...image, state: 'pending' });
     });
+    for (const snapshotId of doomed) removeSnapshot(ctx, snapshotId);
     await removeImage(ctx, imageId);
   });
-  return { Return: true };
+  return {
+    Return: true,
+    DeleteSnapshotResults: doomed.map((SnapshotId) => ({ SnapshotId, ReturnCode: 'success' })),
+  };
 }
 
-function refuseInUse({ imageId, name }: Image, standing: readonly Volume[]): void {
-  if (standing.length === 0) return;
-  const users = standing.map(({ volumeId, attachment }) =>
-    attachment ? `${volumeId} of ${attachment.instanceId}` : volumeId,
-  );
-  const instances = standing.flatMap(({ attachment }) => attachment?.instanceId ?? []);
+function refuseInUse(ctx: Ec2Context, { imageId, name }: Image): void {
+  const users = instances
+    .list(ctx.db)
+    .filter((each) => each.imageId === imageId && each.state !== 'terminated');
+  if (users.length === 0) return;
+  const ids = users.map(({ instanceId }) => instanceId).join(' ');
   throw new Ec2Error(
     'InvalidAMIID.Unavailable',
-    `The image '${name}' (${imageId}) is in use by ${users.join(', ')}`,
-    instances.length > 0 ? { hint: `bonami terminate ${[...new Set(instances)].join(' ')}` } : {},
+    `The image '${name}' (${imageId}) is in use by ${ids.replaceAll(' ', ', ')}`,
+    { hint: `bonami terminate ${ids}` },
   );
+}
+
+/** The snapshots that only this image has. */
+function orphaned(ctx: Ec2Context, image: Image): readonly SnapshotId[] {
+  const others = images.list(ctx.db).filter(({ imageId }) => imageId !== image.imageId);
+  const wanted = new Set<string>(others.flatMap(snapshotIdsOf));
+  return [...new Set(snapshotIdsOf(image))].filter((snapshotId) => !wanted.has(snapshotId));
 }

@@ -1,5 +1,9 @@
-import type { ArchitectureValues, Image as Ec2Image } from '@aws-sdk/client-ec2';
-import type { Image } from '../../store/images.ts';
+import type {
+  ArchitectureValues,
+  BlockDeviceMapping as Ec2Mapping,
+  Image as Ec2Image,
+} from '@aws-sdk/client-ec2';
+import type { BlockDeviceMapping, Image } from '../../store/images.ts';
 import type { Tags } from '../../store/tags.ts';
 
 export interface Ownership {
@@ -12,15 +16,7 @@ export function ec2Image(image: Image, { ownerId, tags }: Ownership): Ec2Image {
   return {
     // `armhf` is ours: EC2 has no 32-bit ARM.
     Architecture: image.architecture as ArchitectureValues,
-    BlockDeviceMappings: image.blockDeviceMappings.map((mapping) => ({
-      DeviceName: mapping.deviceName,
-      Ebs: {
-        DeleteOnTermination: mapping.deleteOnTermination,
-        Encrypted: false,
-        VolumeSize: mapping.volumeSize,
-        VolumeType: mapping.volumeType,
-      },
-    })),
+    BlockDeviceMappings: image.blockDeviceMappings.map(ec2Mapping),
     BootMode: image.bootMode,
     CreationDate: image.creationDate,
     Description: image.description,
@@ -35,9 +31,27 @@ export function ec2Image(image: Image, { ownerId, tags }: Ownership): Ec2Image {
     Public: false,
     RootDeviceName: image.rootDeviceName,
     RootDeviceType: 'ebs',
+    ...(image.sourceInstanceId === null ? {} : { SourceInstanceId: image.sourceInstanceId }),
     State: image.state,
     Tags: Object.entries(tags).map(([Key, Value]) => ({ Key, Value })),
     UsageOperation: 'RunInstances',
     VirtualizationType: 'hvm',
+  };
+}
+
+function ec2Mapping(mapping: BlockDeviceMapping): Ec2Mapping {
+  const { deviceName: DeviceName } = mapping;
+  if (mapping.kind === 'instance-store') return { DeviceName, VirtualName: mapping.virtualName };
+  return {
+    DeviceName,
+    Ebs: {
+      DeleteOnTermination: mapping.deleteOnTermination,
+      Encrypted: false,
+      ...(mapping.snapshotId === null ? {} : { SnapshotId: mapping.snapshotId }),
+      VolumeSize: mapping.volumeSize,
+      VolumeType: mapping.volumeType,
+      ...(mapping.iops === null ? {} : { Iops: mapping.iops }),
+      ...(mapping.throughput === null ? {} : { Throughput: mapping.throughput }),
+    },
   };
 }

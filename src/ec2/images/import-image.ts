@@ -1,48 +1,128 @@
-import { resolve } from 'node:path';
+import type { Readable } from 'node:stream';
 import { Ec2Error } from '../../core/errors.ts';
-import { digestOf } from '../../host/disk/digest.ts';
-import { inspectFile } from '../../host/disk/inspector/inspect.ts';
 import type { DiskFormat } from '../../host/disk/qemu-img.ts';
-import type { Image } from '../../store/images.ts';
+import { type Image, rootMapping } from '../../store/images.ts';
+import { snapshots } from '../../store/snapshots.ts';
 import type { Ec2Context } from '../context.ts';
-import { type DescriptionOptions, describeDiskFile } from './image-description.ts';
-import { receiveImage } from './receive-image.ts';
-import { settledImage } from './sweep-imports.ts';
+import { completeImage } from './complete-image.ts';
+import { checkSaid, nameFromFile, type Said, checkName } from './image-description.ts';
+import { type ArrivedImage, receiveImage } from './receive-image.ts';
+import { type ChecksumOption, readChecksumOption } from './sources/checksum-option.ts';
+import { type OpenedSource, openSource, type SourceOptions } from './sources/open-source.ts';
+import type { Expected } from './sources/verified.ts';
+import { settledImage } from './sweep-images.ts';
+import { takeImage } from './take-image.ts';
 
-export interface ImportImageRequest extends DescriptionOptions {
-  /** A qcow2 or raw disk image; only read. */
-  readonly path: string;
-  /** Says that an unrecognisable file is a raw disk. */
+export interface ImportImageRequest extends Omit<SourceOptions, 'isVerified'> {
+  /** A path, `http(s)://…`, `s3://bucket/key`, or `-` for standard input. */
+  readonly source: string;
+  readonly stdin?: Readable | undefined;
+  /** What the user says of it. */
+  readonly said?: Said;
+  /** What the disk is taken for. */
   readonly format?: DiskFormat | undefined;
+  /** What its bytes must be, or who says so. */
+  readonly checksum?: ChecksumOption | undefined;
+  /** Take the user's word even where the disk says otherwise. */
+  readonly override?: boolean;
+}
+
+/** The image is here already, as it is asked for. */
+class AlreadyThere extends Error {
+  readonly image: Image;
+
+  constructor(image: Image) {
+    super('already there');
+    this.image = image;
+  }
 }
 
 /**
- * Makes an image of a disk file on this host. Asking twice for the same file and name gives the same image.
- * Throws the refusals of the inspector before it records or opens anything else, `InvalidAMIName.Duplicate` when
- * the name stands for something else.
+ * EC2's ImportImage: makes an image of a disk in any common format, compressed or not, of an OVA, or of a bundle of
+ * our own. Asking twice for the same contents by the same name gives the same image. Throws the refusals of the
+ * inspector, the archive and the download, `InvalidAMIName.Duplicate` when the name stands for something else.
  */
-export async function importImage(
-  ctx: Ec2Context,
-  { path: given, format, ...options }: ImportImageRequest,
-): Promise<Image> {
-  const path = resolve(given);
-  await inspectFile(path, { format });
-  const description = describeDiskFile(path, options);
-  const existing = await settledImage(ctx, description.name);
-  if (existing === undefined)
-    return receiveImage(ctx, description, async () => ({ path, format, source: `imported from ${path}` }));
+export async function importImage(ctx: Ec2Context, request: ImportImageRequest): Promise<Image> {
+  const { source, said = {}, checksum } = request;
+  checkSaid(said);
+  const opened = await openSource(ctx, source, { ...request, isVerified: checksum !== undefined });
+  try {
+    const expected = await expectedBytes(ctx, opened.file, request);
+    const wanted = said.name ?? nameFromFile(opened.file);
+    const existing = await settledImage(ctx, wanted);
+    const free = existing === undefined && isName(wanted) ? wanted : placeholder(ctx);
+    return await receiveImage(ctx, free, async (arrivals) => {
+      const taken = await takeImage(ctx, opened, { arrivals, expected, format: request.format });
+      const arrived = await completeImage(ctx, taken, {
+        name: said.name ?? taken.origin.name ?? wanted,
+        user: said,
+        override: request.override ?? false,
+        source: `imported from ${opened.shown}${expected ? `, ${expected.algorithm} verified` : ''}`,
+      });
+      checkName(arrived.description.name);
+      if (existing?.name === arrived.description.name) refuseUnlessSame(ctx, existing, { arrived, said });
+      return arrived;
+    });
+  } catch (error) {
+    if (!(error instanceof AlreadyThere)) throw error;
+    const { name, imageId } = error.image;
+    ctx.report.info(`'${name}' (${imageId}) has the same contents already; nothing to import`);
+    return error.image;
+  } finally {
+    close(opened);
+  }
+}
 
-  const asked = Object.entries(options).filter(([, value]) => value !== undefined);
-  const isAsAsked = asked.every(([key, value]) => existing[key as keyof DescriptionOptions] === value);
-  const isSameDisk = existing.sourceDigest === (await digestOf(path, { signal: ctx.signal }));
-  if (!isAsAsked || !isSameDisk)
-    throw new Ec2Error(
-      'InvalidAMIName.Duplicate',
-      `An image with the name '${existing.name}' already exists (${existing.imageId}), of other ${isSameDisk ? 'settings' : 'contents'}`,
-      { hint: 'choose another name with --name' },
-    );
-  ctx.report.info(
-    `'${existing.name}' (${existing.imageId}) has the same contents already; nothing to import`,
+async function expectedBytes(
+  ctx: Ec2Context,
+  file: string,
+  { checksum, connection, allowedHosts }: ImportImageRequest,
+): Promise<Expected | undefined> {
+  if (checksum === undefined) return undefined;
+  const options = {
+    ...connection,
+    signal: ctx.signal,
+    ...(allowedHosts === undefined ? {} : { allowedHosts }),
+  };
+  const digest = await readChecksumOption(checksum, { file, connection: options });
+  const saidBy = 'url' in checksum ? checksum.url : 'path' in checksum ? checksum.path : 'its digest';
+  return { ...digest, saidBy };
+}
+
+/** Throws `AlreadyThere`, or `InvalidAMIName.Duplicate` with what differs. */
+function refuseUnlessSame(
+  ctx: Ec2Context,
+  existing: Image,
+  { arrived, said }: { readonly arrived: ArrivedImage; readonly said: Said },
+): never {
+  const snapshotId = rootMapping(existing)?.snapshotId;
+  const stored = snapshotId ? snapshots.get(ctx.db, snapshotId)?.layers : undefined;
+  const root = arrived.mappings.find(({ deviceName }) => deviceName === arrived.description.rootDeviceName);
+  const isSameDisk = stored?.length === 1 && stored[0] === root?.disk.layers[0];
+  const asked = Object.entries(said).filter(([, value]) => value !== undefined);
+  const isAsAsked = asked.every(([key, value]) => existing[key as keyof Said] === value);
+  if (isSameDisk && isAsAsked) throw new AlreadyThere(existing);
+  throw new Ec2Error(
+    'InvalidAMIName.Duplicate',
+    `An image with the name '${existing.name}' already exists (${existing.imageId}), of other ${isSameDisk ? 'settings' : 'contents'}`,
+    { hint: 'choose another name with --name' },
   );
-  return existing;
+}
+
+function isName(name: string): boolean {
+  try {
+    checkName(name);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Until the right name is known. */
+function placeholder(ctx: Ec2Context): string {
+  return `arriving since ${ctx.now().toISOString().replaceAll(':', '.')} (${process.pid})`;
+}
+
+function close(opened: OpenedSource): void {
+  if (opened.kind === 'stream') opened.stream.destroy();
 }

@@ -1,7 +1,8 @@
 import { Ec2Error } from '../../core/errors.ts';
 import { isId, isIdPrefix } from '../../core/ids.ts';
 import type { Db } from '../../store/database.ts';
-import { type Image, images } from '../../store/images.ts';
+import { type Image, images, rootMapping } from '../../store/images.ts';
+import { snapshots } from '../../store/snapshots.ts';
 
 export const DEFAULT_IMAGE = 'debian-12';
 
@@ -23,11 +24,16 @@ export function resolveImage(db: Db, reference: string = DEFAULT_IMAGE): Image {
 export function imageProvenance(
   db: Db,
   imageId: string,
-): Pick<Image, 'source' | 'digest' | 'virtualSize' | 'defaultUser' | 'firstBoot'> {
+): Pick<Image, 'source' | 'defaultUser' | 'firstBoot' | 'cpuBaseline' | 'findings'> & {
+  /** Of the root volume's layers, the lowest first. */
+  readonly digests: readonly string[];
+} {
   const image = images.get(db, imageId);
   if (image === undefined) throw notFound(imageId);
-  const { source, digest, virtualSize, defaultUser, firstBoot } = image;
-  return { source, digest, virtualSize, defaultUser, firstBoot };
+  const { source, defaultUser, firstBoot, cpuBaseline, findings } = image;
+  const root = rootMapping(image)?.snapshotId ?? undefined;
+  const digests = root === undefined ? [] : (snapshots.get(db, root)?.layers ?? []);
+  return { source, defaultUser, firstBoot, cpuBaseline, findings, digests };
 }
 
 function byId(db: Db, reference: string): Image | undefined {

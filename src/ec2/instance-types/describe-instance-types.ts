@@ -7,6 +7,7 @@ import { Ec2Error } from '../../core/errors.ts';
 import type { Ec2Context } from '../context.ts';
 import { filterTests, type FilterTable } from '../filters.ts';
 import { INSTANCE_TYPES, type InstanceType } from './instance-types.ts';
+import { instanceStorageOf } from './instance-storage.ts';
 
 const FILTERS: FilterTable<InstanceType> = {
   'burstable-performance-supported': ({ burstable }) => String(burstable),
@@ -37,6 +38,7 @@ export function describeInstanceTypes(
 }
 
 function describe(type: InstanceType): InstanceTypeInfo {
+  const storage = instanceStorageOf(type.name);
   return {
     InstanceType: type.name as NonNullable<InstanceTypeInfo['InstanceType']>,
     CurrentGeneration: type.currentGeneration,
@@ -48,6 +50,14 @@ function describe(type: InstanceType): InstanceTypeInfo {
     SupportedBootModes: type.architectures.includes('arm64') ? ['uefi'] : ['legacy-bios', 'uefi'],
     ProcessorInfo: { SupportedArchitectures: [...type.architectures] as ('i386' | 'x86_64' | 'arm64')[] },
     VCpuInfo: { DefaultVCpus: type.vcpus },
+    InstanceStorageSupported: storage !== undefined,
+    ...(storage && {
+      InstanceStorageInfo: {
+        TotalSizeInGB: storage.count * storage.sizeGB,
+        Disks: [{ SizeInGB: storage.sizeGB, Count: storage.count, Type: 'ssd' }],
+        NvmeSupport: 'required',
+      },
+    }),
     MemoryInfo: { SizeInMiB: type.memoryMiB },
     NetworkInfo: {
       MaximumNetworkInterfaces: type.maxNetworkInterfaces,

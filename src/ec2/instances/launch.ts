@@ -15,7 +15,7 @@ import { failpoint } from '../../core/failpoint.ts';
 import type { InstanceId } from '../../core/ids.ts';
 import { settleAll } from '../../core/settle-all.ts';
 import { ensureAgent } from '../../host/agent/client.ts';
-import { createEmpty, createOverlay } from '../../host/disk/qemu-img.ts';
+import { createEmpty } from '../../host/disk/qemu-img.ts';
 import { namespacePath } from '../../host/link/namespace.ts';
 import { findFirmware } from '../../host/qemu/firmware.ts';
 import type { Firmware } from '../../host/qemu/machine-spec.ts';
@@ -28,12 +28,12 @@ import { networkInterfaces, type NetworkInterface } from '../../store/network.ts
 import { volumes, type Volume } from '../../store/volumes.ts';
 import type { Ec2Context } from '../context.ts';
 import { plugInterface, unplugInterface } from '../vpcs/network.ts';
+import { ensureVolume } from '../volumes/ensure-volume.ts';
 import { markConsoleStart } from './console-start.ts';
 import { inState } from './instance-state.ts';
 import { machineSpec } from './machine-spec.ts';
 import { writeSeed } from './seed.ts';
 
-const GIB = 2 ** 30;
 /**
  * Gives a `pending` instance its machine and records it `running`. The caller holds the instance's operation lock.
  * When a step fails everything done here is undone and the error is passed on; the record is the caller's to settle.
@@ -105,11 +105,8 @@ function own(uid: number | null, ...files: readonly string[]): void {
 }
 
 interface PreparedDisks {
-  readonly volumes: readonly {
-    readonly volume: Volume;
-    readonly disk: string;
-    readonly backing: string | undefined;
-  }[];
+  readonly volumes: readonly { readonly volume: Volume; readonly layers: readonly string[] }[];
+  readonly instanceStore: readonly string[];
   readonly firmware: Firmware;
 }
 
@@ -121,35 +118,38 @@ async function prepareDisks(
 ): Promise<PreparedDisks> {
   const paths = ctx.layout.instance(instance.instanceId);
   const disks = await Promise.all(
-    volumes
-      .listBy(ctx.db, 'instance_id', instance.instanceId)
-      .map((volume) => ensureVolume(ctx, instance, volume)),
+    volumes.listBy(ctx.db, 'instance_id', instance.instanceId).map(async (volume) => ({
+      volume,
+      layers: await ensureVolume(ctx, volume, { uid: instance.uid }),
+    })),
   );
   failpoint('launch:volumes');
   if (instance.datasource === 'nocloud') {
     await writeSeed(ctx, instance, attached);
     own(instance.uid, paths.seed);
   }
-  return { volumes: disks, firmware: await prepareFirmware(ctx, instance) };
+  return {
+    volumes: disks,
+    instanceStore: await makeInstanceStore(ctx, instance),
+    firmware: await prepareFirmware(ctx, instance),
+  };
 }
 
-async function ensureVolume(
-  ctx: Ec2Context,
-  instance: Instance,
-  volume: Volume,
-): Promise<PreparedDisks['volumes'][number]> {
-  const { folder, disk } = ctx.layout.volume(volume.volumeId);
-  const backing = volume.imageId === null ? undefined : ctx.layout.image(volume.imageId).disk;
+/** New and empty at each start: what an instance store held goes with a stop (AWS: "Instance store"). */
+async function makeInstanceStore(ctx: Ec2Context, instance: Instance): Promise<readonly string[]> {
+  const { instanceStore: folder } = ctx.layout.instance(instance.instanceId);
+  rmSync(folder, { recursive: true, force: true });
+  if (instance.instanceStore.length === 0) return [];
   makeFolder(folder, instance.uid === null ? 0o700 : 0o711);
-  const sizeBytes = volume.size * GIB;
-  // qemu-img's creation is not atomic: a disk counts as made only under its final name.
-  if (!existsSync(disk)) {
-    if (backing === undefined) await createEmpty({ path: disk, sizeBytes });
-    else await createOverlay({ path: disk, backingPath: backing, sizeBytes });
-    chmodSync(disk, 0o600);
-    own(instance.uid, disk);
-  }
-  return { volume, disk, backing };
+  return Promise.all(
+    instance.instanceStore.map(async ({ virtualName, bytes }) => {
+      const path = `${folder}/${virtualName}.qcow2`;
+      await createEmpty({ path, sizeBytes: bytes });
+      chmodSync(path, 0o600);
+      own(instance.uid, path);
+      return path;
+    }),
+  );
 }
 
 async function prepareFirmware(ctx: Ec2Context, instance: Instance): Promise<Firmware> {

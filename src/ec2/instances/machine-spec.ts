@@ -1,10 +1,11 @@
 import { createHash } from 'node:crypto';
-import type { Firmware, MachineSpec } from '../../host/qemu/machine-spec.ts';
+import type { DriveLimits, Firmware, MachineSpec } from '../../host/qemu/machine-spec.ts';
 import type { InstancePaths } from '../../store/layout.ts';
 import type { Instance } from '../../store/instances.ts';
 import type { NetworkInterface } from '../../store/network.ts';
 import type { Volume } from '../../store/volumes.ts';
 import { linkName } from '../../core/link-name.ts';
+import { performanceOf } from '../volumes/volume-types.ts';
 
 /** Jumbo frames, as in a VPC (AWS: "Network maximum transmission unit"). */
 const MTU = 9001;
@@ -14,9 +15,11 @@ export interface MachineParts {
   readonly networkInterfaces: readonly NetworkInterface[];
   readonly volumes: readonly {
     readonly volume: Volume;
-    readonly disk: string;
-    readonly backing: string | undefined;
+    /** Its files, the lowest first. */
+    readonly layers: readonly string[];
   }[];
+  /** The files of its instance store, in the order of their names. */
+  readonly instanceStore: readonly string[];
   readonly firmware: Firmware;
   readonly paths: InstancePaths;
   readonly generationId: string;
@@ -27,6 +30,7 @@ export function machineSpec({
   instance,
   networkInterfaces,
   volumes,
+  instanceStore,
   firmware,
   paths,
   generationId,
@@ -50,16 +54,32 @@ export function machineSpec({
       chassisAsset: 'Amazon EC2',
     },
     drives: [
-      ...ordered.map(({ volume, disk, backing }, index) => ({
-        disk,
+      ...ordered.map(({ volume, layers }, index) => ({
+        layers,
         format: 'qcow2' as const,
-        ...(backing === undefined ? {} : { backing }),
+        bus: instance.diskBus,
+        ...(volume.isLimited ? { limits: driveLimits(volume) } : {}),
         readOnly: false,
         serial: volumeSerial(volume.volumeId),
         ...(index === 0 ? { bootIndex: 1 } : {}),
       })),
+      ...instanceStore.map((disk, index) => ({
+        layers: [disk],
+        format: 'qcow2' as const,
+        bus: instance.diskBus,
+        readOnly: false,
+        serial: instanceStoreSerial(instance.instanceId, index),
+      })),
       ...(instance.datasource === 'nocloud'
-        ? [{ disk: paths.seed, format: 'raw' as const, readOnly: true, serial: 'cidata' }]
+        ? [
+            {
+              layers: [paths.seed],
+              format: 'raw' as const,
+              bus: 'virtio' as const,
+              readOnly: true,
+              serial: 'cidata',
+            },
+          ]
         : []),
     ],
     nics: [...networkInterfaces]
@@ -78,6 +98,22 @@ export function machineSpec({
 /** The root volume first: it is the guest's first disk and the one that boots. */
 function rank(instance: Instance, volume: Volume): number {
   return volume.attachment?.device === instance.rootDeviceName ? 0 : 1;
+}
+
+/** EBS counts what an SSD does in pieces of 256 KiB and a hard disk in pieces of 1 MiB (AWS: "I/O characteristics"). */
+function driveLimits(volume: Volume): DriveLimits {
+  const { iops, throughput } = performanceOf(volume);
+  const isHardDisk = volume.volumeType === 'st1' || volume.volumeType === 'sc1';
+  return {
+    iops,
+    bytesPerOperation: isHardDisk ? 2 ** 20 : 2 ** 18,
+    bytesPerSecond: throughput * 2 ** 20,
+  };
+}
+
+/** `AWS` and 17 hexadecimal digits, as instance store disks have; the same at every start. */
+export function instanceStoreSerial(instanceId: string, index: number): string {
+  return `AWS${createHash('sha256').update(`disk ${index} ${instanceId}`).digest('hex').slice(0, 17).toUpperCase()}`;
 }
 
 /** `vol-` without the dash: 20 characters, all that virtio carries, and EC2's own form of an EBS serial. */

@@ -55,6 +55,7 @@ function describe(ctx: Ec2Context, instance: Instance) {
       .flatMap(({ attachment }) =>
         attachment && attachment.device !== instance.rootDeviceName ? [attachment.device] : [],
       ),
+    instanceStore: instance.instanceStore.filter(({ deviceName }) => deviceName !== ''),
     interfaces: attached.map((each) => interfaceMetadata(ctx, each)),
     tags: tagsOf(ctx.db, instance.instanceId),
     userData: instance.hasUserData

@@ -2,11 +2,11 @@
 // unfitting thing is an EC2 error that names it.
 import { createHash } from 'node:crypto';
 import type { RunInstancesRequest } from '@aws-sdk/client-ec2';
-import type { Architecture } from '../../core/architecture.ts';
 import { hostArchitecture } from '../../core/architecture.ts';
 import { Ec2Error } from '../../core/errors.ts';
 import type { SubnetId, VpcId } from '../../core/ids.ts';
 import { requireCommand } from '../../host/command.ts';
+import { hostReaches } from '../../host/qemu/cpu-level.ts';
 import { probeAccelerator } from '../../host/qemu/accelerator.ts';
 import { MACHINE_TABLE } from '../../host/qemu/machine-table.ts';
 import type { Image } from '../../store/images.ts';
@@ -22,7 +22,8 @@ import { resolveSecurityGroups } from '../security-groups/resolve-security-group
 import { resolveSubnet } from '../subnets/resolve-subnet.ts';
 import { checkedTags } from '../tags/checked-tags.ts';
 import { ensureDefaultVpc } from '../vpcs/default-vpc.ts';
-import { mergeBlockDevices, type PlannedVolume } from './block-devices.ts';
+import { requireSnapshot } from '../snapshots/resolve-snapshot.ts';
+import { planDisks, type PlannedDisks } from './block-devices.ts';
 import { parseUserData } from './user-data.ts';
 
 /** What bonami adds to EC2's RunInstances. */
@@ -31,6 +32,8 @@ export interface BonamiOptions {
   readonly MemoryMiB?: number;
   /** How the guest gets its data: EC2's metadata service, or a NoCloud seed disk. */
   readonly Datasource?: 'ec2' | 'nocloud';
+  /** What its volumes are plugged into. */
+  readonly DiskBus?: Instance['diskBus'];
 }
 export type RunInstancesInput = Partial<RunInstancesRequest> & { readonly Bonami?: BonamiOptions };
 
@@ -45,7 +48,8 @@ export interface LaunchPlan {
   readonly vpcId: VpcId;
   readonly subnet: Subnet;
   readonly groups: readonly SecurityGroup[];
-  readonly volumes: readonly PlannedVolume[];
+  readonly disks: PlannedDisks;
+  readonly diskBus: Instance['diskBus'];
   readonly userData: Buffer | undefined;
   readonly datasource: Instance['datasource'];
   readonly metadataOptions: MetadataOptions;
@@ -89,7 +93,13 @@ export async function planLaunch(ctx: Ec2Context, request: RunInstancesInput): P
       ...(request.SecurityGroupIds ?? []),
       ...(request.SecurityGroups ?? []),
     ]),
-    volumes: mergeBlockDevices(image, request.BlockDeviceMappings ?? []),
+    disks: planDisks({
+      image,
+      requested: request.BlockDeviceMappings ?? [],
+      instanceType: type.name,
+      snapshot: (id) => requireSnapshot(ctx.db, id),
+    }),
+    diskBus: request.Bonami?.DiskBus ?? 'virtio',
     userData: await checkedUserData(ctx, image, request.UserData),
     datasource: request.Bonami?.Datasource ?? 'ec2',
     metadataOptions: metadataOptions(request),
@@ -104,7 +114,7 @@ export async function planLaunch(ctx: Ec2Context, request: RunInstancesInput): P
     instanceTags: requestedTags(request, 'instance'),
     volumeTags: requestedTags(request, 'volume'),
     // Last, for it warns: a request that is refused has its one complaint.
-    accelerator: await chooseAccelerator(ctx, image.architecture),
+    accelerator: await chooseAccelerator(ctx, image),
   };
 }
 
@@ -119,7 +129,7 @@ function launchCount({ MinCount = 1, MaxCount = MinCount }: RunInstancesInput): 
 /** KVM where it has been proved to work; a person is told once per launch why it is not used. */
 async function chooseAccelerator(
   ctx: Ec2Context,
-  architecture: Architecture,
+  { name, architecture, cpuBaseline }: Image,
 ): Promise<Instance['accelerator']> {
   const verdict = await probeAccelerator({
     architecture,
@@ -135,6 +145,15 @@ async function chooseAccelerator(
         `KVM is not usable on this host (${reason}). Using TCG: much slower, and not a security boundary.`,
       );
   }
+  // Emulation has all of x86-64-v3 (QEMU 7.2: changelog, "TCG").
+  if (verdict.accelerator === 'kvm' && cpuBaseline !== null && !hostReaches(cpuBaseline))
+    throw new Ec2Error(
+      'Unsupported',
+      `The image '${name}' needs an ${cpuBaseline} processor; this host has an older one`,
+      {
+        hint: 'BONAMI_ACCEL=tcg emulates one, slowly',
+      },
+    );
   return verdict.accelerator;
 }
 

@@ -13,6 +13,7 @@ import { putTags } from '../../store/tags.ts';
 import { volumes } from '../../store/volumes.ts';
 import type { Ec2Context } from '../context.ts';
 import { resolveImage } from '../images/resolve-image.ts';
+import { requireSnapshot } from '../snapshots/resolve-snapshot.ts';
 import { allocateAddress } from '../network-interfaces/allocate-address.ts';
 import { ec2Instance } from './ec2-instance.ts';
 import { REASONS } from './instance-state.ts';
@@ -130,6 +131,8 @@ function recordInstance(
     subnetId: plan.subnet.subnetId,
     availabilityZone: plan.subnet.availabilityZone,
     securityGroupIds: plan.groups.map(({ groupId }) => groupId),
+    instanceStore: plan.disks.instanceStore,
+    diskBus: plan.diskBus,
     datasource: plan.datasource,
     hasUserData: plan.userData !== undefined,
     metadataOptions: plan.metadataOptions,
@@ -173,15 +176,16 @@ function recordVolumes(
   plan: LaunchPlan,
   { instanceId, launchTime, availabilityZone }: Instance,
 ): void {
-  for (const { deviceName, size, volumeType, deleteOnTermination, fromImage } of plan.volumes) {
+  for (const { deviceName, deleteOnTermination, ...planned } of plan.disks.volumes) {
+    // As the image: a snapshot may have gone since it was planned; from here on the volume's own links keep it.
+    const layers = planned.snapshotId === null ? [] : requireSnapshot(ctx.db, planned.snapshotId).layers;
     const volumeId = newId('volume');
     volumes.insert(ctx.db, {
+      ...planned,
+      layers,
       volumeId,
-      size,
-      volumeType,
       availabilityZone,
       createTime: launchTime,
-      imageId: fromImage ? plan.image.imageId : null,
       attachment: { instanceId, device: deviceName, attachTime: launchTime, deleteOnTermination },
     });
     putTags(ctx.db, volumeId, plan.volumeTags);

@@ -6,6 +6,7 @@ import { images } from '../../store/images.ts';
 import { instances } from '../../store/instances.ts';
 import { keyPairs } from '../../store/key-pairs.ts';
 import { networkInterfaces, securityGroups, subnets, vpcs } from '../../store/network.ts';
+import { snapshots } from '../../store/snapshots.ts';
 import { putTags, removeTags, tagsOf } from '../../store/tags.ts';
 import { volumes } from '../../store/volumes.ts';
 import type { Ec2Context } from '../context.ts';
@@ -21,6 +22,7 @@ const TABLES: Readonly<Partial<Record<ResourceKind, Lookup>>> = {
   keyPair: keyPairs,
   networkInterface: networkInterfaces,
   securityGroup: securityGroups,
+  snapshot: snapshots,
   subnet: subnets,
   volume: volumes,
   vpc: vpcs,

@@ -1,7 +1,7 @@
 // Every call names the format of every file it opens: a guest may write another format's header into its disk, and
 // a program that guesses would then open whatever file that header names.
 import { rm } from 'node:fs/promises';
-import { dirname, isAbsolute } from 'node:path';
+import { basename, dirname, isAbsolute } from 'node:path';
 import * as z from 'zod';
 import { HostError } from '../../core/errors.ts';
 import { commandPath, installHint, run, type CommandOptions } from '../command.ts';
@@ -20,7 +20,7 @@ const METADATA_ALLOWANCE = { factor: 1.002, bytes: 64 * 2 ** 20 };
 
 export interface OverlayRequest {
   readonly path: string;
-  /** A qcow2 file; never written to. */
+  /** A qcow2 file in the same folder; never written to. */
   readonly backingPath: string;
   /** What the guest sees; not less than the backing file's. */
   readonly sizeBytes: number;
@@ -32,7 +32,8 @@ export interface OverlayRequest {
  * options such writes were seven times faster and took an eighth of the space, and making the overlay as fast.
  */
 export async function createOverlay({ path, backingPath, sizeBytes }: OverlayRequest): Promise<void> {
-  const backing = ['-F', 'qcow2', '-b', absolute(backingPath)];
+  // By its bare name: the two stay together wherever their folder is moved or linked to.
+  const backing = ['-F', 'qcow2', '-b', basename(absolute(backingPath))];
   await create(path, sizeBytes, [...backing, '-o', 'extended_l2=on,cluster_size=128k']);
 }
 

@@ -1,5 +1,5 @@
 import { MACHINE_TABLE } from './machine-table.ts';
-import type { Drive, Firmware, MachineSpec, Nic, Smbios } from './machine-spec.ts';
+import type { Drive, DriveLimits, Firmware, MachineSpec, Nic, Smbios } from './machine-spec.ts';
 
 // PCI slots are fixed, so that a guest's device paths stay the same whatever is added. The first network interface
 // has the lowest slot: cloud-init tries interfaces in PCI order and each wrong one costs it minutes.
@@ -144,41 +144,110 @@ function nic({ tap, mac, mtu }: Nic, index: number): readonly (readonly string[]
   ];
 }
 
-/**
- * A disk with every layer named and its format stated: QEMU never guesses what a guest may have written.
- * `locking` makes a second writer of the same file fail.
- */
+/** A disk: its layers, the limiter above them where there is one, and the device in the guest. */
 function drive(
-  { disk, format, backing, readOnly, serial, bootIndex }: Drive,
+  { layers, format, bus, limits, readOnly, serial, bootIndex }: Drive,
   index: number,
 ): readonly (readonly string[])[] {
-  const node = `drive${index}`;
-  const file = { driver: 'file', aio: 'threads', discard: 'unmap', locking: 'on' };
-  const base = `${node}base`;
-  const layers =
-    backing === undefined
-      ? []
-      : [
-          blockdev({ ...file, 'node-name': `${base}file`, filename: backing, 'read-only': true }),
-          blockdev({ driver: 'qcow2', 'node-name': base, file: `${base}file`, 'read-only': true }),
-        ];
+  const nodes = layers.flatMap((filename, number) =>
+    layerNodes({
+      filename,
+      format,
+      node: layerNode(index, number),
+      below: number === 0 ? null : layerNode(index, number - 1),
+      readOnly: readOnly || number < layers.length - 1,
+    }).map(blockdev),
+  );
+  const top = layerNode(index, layers.length - 1);
   return [
-    ...layers,
-    blockdev({ ...file, 'node-name': `${node}file`, filename: disk, 'read-only': readOnly }),
-    blockdev({
-      driver: format,
-      'node-name': node,
-      file: `${node}file`,
-      'read-only': readOnly,
-      ...(backing === undefined ? {} : { backing: base }),
-      ...(readOnly ? {} : { discard: 'unmap', 'detect-zeroes': 'unmap' }),
-    }),
+    ...nodes,
+    ...(limits === undefined ? [] : limiter({ limits, index, top })),
     device({
-      driver: 'virtio-blk-pci',
-      drive: node,
+      driver: bus === 'nvme' ? 'nvme' : 'virtio-blk-pci',
+      drive: limits === undefined ? top : `drive${index}limited`,
       serial,
       addr: slot(DRIVE_SLOT + index),
       ...(bootIndex === undefined ? {} : { bootindex: bootIndex }),
+    }),
+  ];
+}
+
+function layerNode(drive: number, layer: number): string {
+  return `drive${drive}layer${layer}`;
+}
+
+interface Layer {
+  readonly filename: string;
+  readonly format: Drive['format'];
+  readonly node: string;
+  /** The node that it stands on; null for none, undefined where a node gets one later. */
+  readonly below?: string | null;
+  readonly readOnly: boolean;
+}
+
+/**
+ * A file and its format as two block nodes (QAPI: BlockdevOptions). Every layer is named and its format stated: QEMU
+ * never guesses what a guest may have written, and follows no name in a header. `locking` makes a second writer of
+ * the same file fail.
+ */
+export function layerNodes({
+  filename,
+  format,
+  node,
+  below,
+  readOnly,
+}: Layer): readonly Record<string, unknown>[] {
+  const access = { 'read-only': readOnly };
+  return [
+    {
+      driver: 'file',
+      aio: 'threads',
+      discard: 'unmap',
+      locking: 'on',
+      'node-name': `${node}file`,
+      filename,
+      ...access,
+    },
+    {
+      driver: format,
+      'node-name': node,
+      file: `${node}file`,
+      ...access,
+      ...(format === 'raw' || below === undefined ? {} : { backing: below }),
+      ...(readOnly ? {} : { discard: 'unmap', 'detect-zeroes': 'unmap' }),
+    },
+  ];
+}
+
+/** QEMU: docs/throttle.txt. */
+function limiter({
+  limits,
+  index,
+  top,
+}: {
+  readonly limits: DriveLimits;
+  readonly index: number;
+  readonly top: string;
+}): readonly (readonly string[])[] {
+  const group = `limits${index}`;
+  return [
+    [
+      '-object',
+      JSON.stringify({
+        'qom-type': 'throttle-group',
+        id: group,
+        limits: {
+          'iops-total': limits.iops,
+          'iops-size': limits.bytesPerOperation,
+          'bps-total': limits.bytesPerSecond,
+        },
+      }),
+    ],
+    blockdev({
+      driver: 'throttle',
+      'node-name': `drive${index}limited`,
+      'throttle-group': group,
+      file: top,
     }),
   ];
 }

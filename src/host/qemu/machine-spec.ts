@@ -37,14 +37,23 @@ export interface Smbios {
 }
 
 export interface Drive {
-  readonly disk: string;
+  /** Its files, the lowest first; all but the last are only read. A raw disk has one. */
+  readonly layers: readonly string[];
   readonly format: 'qcow2' | 'raw';
-  /** The qcow2 file that `disk` stands on. */
-  readonly backing?: string;
+  readonly bus: 'virtio' | 'nvme';
+  /** What it may do in a second; as much as it can when absent. */
+  readonly limits?: DriveLimits;
   readonly readOnly: boolean;
   /** At most 20 characters reach the guest. */
   readonly serial: string;
   readonly bootIndex?: number;
+}
+
+export interface DriveLimits {
+  readonly iops: number;
+  /** A larger request counts as several. */
+  readonly bytesPerOperation: number;
+  readonly bytesPerSecond: number;
 }
 
 export interface Nic {

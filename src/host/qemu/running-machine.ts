@@ -168,7 +168,15 @@ export async function powerDown(
  */
 export async function pressPowerAndReset(
   paths: MachinePaths,
-  { graceMs, signal, onImpatience }: PowerDownOptions,
+  {
+    graceMs,
+    signal,
+    onImpatience,
+    whileDown,
+  }: PowerDownOptions & {
+    /** Called while the guest is down and its disks are at rest. */
+    readonly whileDown?: (qmp: QmpConnection) => Promise<void>;
+  },
 ): Promise<void> {
   await withQmp(paths, async (qmp) => {
     if (await isGuestRunning(qmp)) {
@@ -185,8 +193,12 @@ export async function pressPowerAndReset(
         await qmp.execute('set-action', { shutdown: 'poweroff' });
       }
     }
-    await qmp.execute('system_reset');
-    await qmp.execute('cont', undefined, 30_000);
+    try {
+      await whileDown?.(qmp);
+    } finally {
+      await qmp.execute('system_reset');
+      await qmp.execute('cont', undefined, 30_000);
+    }
   });
 }
 

@@ -1,0 +1,48 @@
+import { defineCommand } from '../../define-command.ts';
+import { printImage } from './print-images.ts';
+
+export const catalog = defineCommand({
+  command: 'catalog',
+  describe: 'images that can be had',
+  handler: async (_args, { out, open }) => {
+    const ctx = open();
+    const { readCatalog } = await import('../../../ec2/images/catalog.ts');
+    const entries = await readCatalog(ctx.catalog);
+    out.result(entries, () =>
+      out.table(
+        ['NAME', 'ARCH', 'BOOT', 'USER', 'DESCRIPTION'],
+        entries.map((each) => [
+          each.name,
+          each.architecture,
+          each.bootMode,
+          each.defaultUser,
+          each.description,
+        ]),
+      ),
+    );
+  },
+});
+
+export const pull = defineCommand({
+  command: 'pull [name]',
+  describe:
+    'get an image of the catalog: downloaded and verified, or built where that host cannot be reached',
+  positionals: { name: { type: 'string', default: 'debian-12', describe: 'a name of the catalog' } },
+  examples: [['image pull debian-12', 'the default image']],
+  handler: async (args, { out, open }) => {
+    const ctx = open();
+    const { pullImage } = await import('../../../ec2/images/pull-image.ts');
+    await printImage(ctx, out, (await pullImage(ctx, { name: String(args['name']) })).imageId);
+  },
+});
+
+export const build = defineCommand({
+  command: 'build <name>',
+  describe: "build an image from Debian's packages by its recipe",
+  positionals: { name: { type: 'string', describe: 'a name of the catalog' } },
+  handler: async (args, { out, open }) => {
+    const ctx = open();
+    const { buildImage } = await import('../../../ec2/images/build-image.ts');
+    await printImage(ctx, out, (await buildImage(ctx, { name: String(args['name']) })).imageId);
+  },
+});
