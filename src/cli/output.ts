@@ -35,6 +35,8 @@ export class Output implements Report {
   #drawn = false;
   #lastLabel = '';
   #lastDraw = 0;
+  /** When the present step began, and at what amount. */
+  #pace: Pace = { since: 0, from: 0 };
 
   constructor(options: OutputOptions) {
     this.#options = options;
@@ -116,9 +118,10 @@ export class Output implements Report {
     }
     const now = performance.now();
     if (step.label === this.#lastLabel && now - this.#lastDraw < 80) return;
+    if (step.label !== this.#lastLabel) this.#pace = { since: now, from: step.done ?? 0 };
     this.#lastLabel = step.label;
     this.#lastDraw = now;
-    const text = printableLine(`${step.label}${amount(step)}`);
+    const text = printableLine(`${step.label}${amount(step)}${pace(step, this.#pace, now)}`);
     stderr.write(`\r\u001b[2K${text.slice(0, Math.max(20, (stderr.columns || 80) - 1))}`);
     this.#drawn = true;
   }
@@ -176,6 +179,25 @@ function amount({ done, total, unit }: Progress): string {
   if (total === undefined || total === 0) return ` ${show(done)}`;
   const filled = Math.min(20, Math.round((done / total) * 20));
   return ` [${'#'.repeat(filled)}${'.'.repeat(20 - filled)}] ${Math.floor((done / total) * 100)}% of ${show(total)}`;
+}
+
+interface Pace {
+  readonly since: number;
+  readonly from: number;
+}
+
+/** Too early to tell a rate. */
+const PACE_AFTER_MS = 1000;
+
+/** `, 12.3 MiB/s, 2m left` of work in bytes that has gone on for a while. */
+function pace({ done, total, unit }: Progress, { since, from }: Pace, now: number): string {
+  const elapsed = now - since;
+  if (unit !== 'bytes' || done === undefined || elapsed < PACE_AFTER_MS || done <= from) return '';
+  const perSecond = ((done - from) / elapsed) * 1000;
+  const rate = `, ${formatBytes(perSecond)}/s`;
+  if (total === undefined || total <= done) return rate;
+  const seconds = Math.ceil((total - done) / perSecond);
+  return `${rate}, ${seconds < 100 ? `${seconds}s` : `${Math.ceil(seconds / 60)}m`} left`;
 }
 
 /** 1536 → `1.5 KiB`. */

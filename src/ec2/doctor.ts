@@ -2,8 +2,8 @@ import { readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { isId } from '../core/ids.ts';
 import { linkName } from '../core/link-name.ts';
+import { isLocked } from '../host/process/lock.ts';
 import { hostFindings, type Finding } from '../host/preflight.ts';
-import type { Db } from '../store/database.ts';
 import { images } from '../store/images.ts';
 import { instances } from '../store/instances.ts';
 import { keyPairs } from '../store/key-pairs.ts';
@@ -98,13 +98,14 @@ function orphans(ctx: Ec2Context): readonly string[] {
       .filter((name) => isId('instance', name) && !alive(name))
       .map((name) => join(layout.instances, name)),
     ...children(layout.volumes)
+      .filter((name) => isId('volume', name.replace(/\.new$/, '')))
       .filter((name) => !isWanted(() => volumes.get(db, name.replace(/\.new$/, '')) !== undefined))
       .map((name) => join(layout.volumes, name)),
     ...children(layout.snapshots)
       .filter((name) => isId('snapshot', name) && !isWanted(() => snapshots.get(db, name) !== undefined))
       .map((name) => join(layout.snapshots, name)),
     ...children(layout.incoming)
-      .filter((name) => !isWanted(() => isArriving(db, name)))
+      .filter((name) => !isWanted(() => isArriving(ctx, name)))
       .map((name) => join(layout.incoming, name)),
     ...children(layout.run)
       .filter((name) => isId('instance', name) && !alive(name))
@@ -125,7 +126,11 @@ function children(folder: string): readonly string[] {
   return readdirSync(folder);
 }
 
-/** Whether a folder of things on their way into the store belongs to a record. */
-function isArriving(db: Db, name: string): boolean {
-  return images.get(db, name) !== undefined || snapshots.get(db, name) !== undefined;
+/** Whether a folder of things on their way belongs to somebody: to a pending record, or to who holds its lock. */
+function isArriving({ db, layout }: Ec2Context, name: string): boolean {
+  if (!isId('image', name) && !isId('snapshot', name)) return true;
+  const isImage = isId('image', name);
+  const pending = isImage ? images.get(db, name) : snapshots.get(db, name);
+  const { lock } = isImage ? layout.image(name) : layout.snapshot(name);
+  return pending?.state === 'pending' || isLocked(lock);
 }

@@ -176,6 +176,8 @@ function record(ctx: Ec2Context, { subnet, groups, address }: GuestOptions): Net
     subnetId,
     availabilityZone,
     securityGroupIds: [...groups],
+    instanceStore: [],
+    diskBus: 'virtio',
     datasource: 'ec2',
     hasUserData: false,
     metadataOptions: {

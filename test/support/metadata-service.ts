@@ -32,6 +32,7 @@ export function fullInstance(fields: Partial<InstanceMetadata> = {}): InstanceMe
     publicKey: { name: 'my-key', line: KEY_LINE },
     rootDeviceName: '/dev/xvda',
     otherDevices: ['/dev/sdf', '/dev/sdg'],
+    instanceStore: [{ virtualName: 'ephemeral0', deviceName: '/dev/sdb' }],
     interfaces: [
       {
         interfaceId: 'eni-0aaaaaaaaaaaaaaaa',

@@ -133,7 +133,7 @@ function sized(
   const least = snapshotId === null ? 0 : snapshot(snapshotId).volumeSize;
   const size = volume.size === UNSAID ? least : volume.size;
   if (size === 0) throw invalid(`The device '${deviceName}' needs a size`, `like -b ${deviceName}=20`);
-  if (size < least)
+  if (snapshotId !== null && size < least)
     throw invalid(
       `Volume of size ${size}GB is smaller than snapshot '${snapshotId}', expect size >= ${least}GB`,
       isRoot ? `--disk ${least}` : `-b ${deviceName}=${least}`,

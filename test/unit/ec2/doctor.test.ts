@@ -19,7 +19,8 @@ test('folders that no record names are removed, and said', async () => {
     layout.instance(newId('instance')).folder,
     layout.instance(newId('instance')).runFolder,
     layout.volume(newId('volume')).folder,
-    layout.image(newId('image')).folder,
+    layout.snapshot(newId('snapshot')).folder,
+    layout.image(newId('image')).incoming,
   ];
   for (const folder of folders) mkdirSync(folder);
   const done = await mend(home.ctx);

@@ -17,6 +17,7 @@ const SMALL = fullInstance({
   publicKey: undefined,
   userData: undefined,
   otherDevices: [],
+  instanceStore: [],
   interfaces: FULL.interfaces.slice(0, 1),
 });
 
@@ -89,7 +90,7 @@ describe('meta-data', () => {
     ['ami-id', 'ami-0aaaaaaaaaaaaaaaa'],
     ['ami-launch-index', '2'],
     ['ami-manifest-path', '(unknown)'],
-    ['block-device-mapping/', 'ami\nebs1\nebs2\nroot'],
+    ['block-device-mapping/', 'ami\nebs1\nebs2\nephemeral0\nroot'],
     ['block-device-mapping/root', '/dev/xvda'],
     ['block-device-mapping/ebs2', 'sdg'],
     ['events/maintenance/scheduled', '[]'],

@@ -63,6 +63,7 @@ describe('a new database', () => {
       'key_pairs',
       'network_interfaces',
       'security_groups',
+      'snapshots',
       'subnets',
       'tags',
       'volumes',

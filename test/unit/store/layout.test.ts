@@ -65,33 +65,36 @@ describe('the paths of a layout', () => {
     const lasting = [
       layout.database,
       layout.identityKey,
-      image.folder,
-      image.disk,
       image.incoming,
-      layout.volume('vol-0123456789abcdef0').disk,
+      layout.snapshot('snap-0123456789abcdef0').folder,
+      layout.snapshot('snap-0123456789abcdef0').incoming,
+      layout.volume('vol-0123456789abcdef0').folder,
       layout.keyPair('key-0123456789abcdef0').privateKey,
       instance.folder,
       instance.console,
       instance.firmwareVariables,
       instance.userData,
       instance.seed,
+      instance.instanceStore,
     ];
     expect(lasting.filter((path) => !path.startsWith('/h/'))).toEqual([]);
     expect(new Set(lasting).size).toBe(lasting.length);
   });
 
   test('keep what a reboot voids in the run folder', () => {
-    const { folder, console, firmwareVariables, userData, seed, ...running } = instance;
+    const { folder, console, firmwareVariables, userData, seed, instanceStore, ...running } = instance;
     const voided = [
       ...Object.values(running),
       ...Object.values(layout.vpc('vpc-0123456789abcdef0')),
       ...Object.values(layout.agent),
       layout.image('ami-0123456789abcdef0').lock,
+      layout.snapshot('snap-0123456789abcdef0').lock,
+      layout.volume('vol-0123456789abcdef0').lock,
       layout.knownFacts,
     ];
     expect(voided.filter((path) => !path.startsWith('/r/'))).toEqual([]);
     expect(new Set(voided).size).toBe(voided.length);
-    expect([folder, console, firmwareVariables, userData, seed]).not.toContain(running.runFolder);
+    expect([folder, console, firmwareVariables, userData, seed, instanceStore]).not.toContain(running.runFolder);
   });
 
   test("keep the locks and the machine's identity out of the folder that the machine may write to", () => {
@@ -120,7 +123,7 @@ describe('prepareHome', () => {
     try {
       const layout = layoutIn();
       prepareHome(layout);
-      const passable = [layout.home, layout.run, layout.images, layout.volumes, layout.instances];
+      const passable = [layout.home, layout.run, layout.snapshots, layout.volumes, layout.instances];
       expect(passable.map(modeOf)).toEqual(passable.map(() => (ROOT ? '711' : '700')));
       expect([layout.incoming, layout.keys].map(modeOf)).toEqual(['700', '700']);
     } finally {
@@ -131,9 +134,9 @@ describe('prepareHome', () => {
   test('leaves what is there, and may be called again', () => {
     const layout = layoutIn();
     prepareHome(layout);
-    mkdirSync(join(layout.images, 'ami-0123456789abcdef0'));
+    mkdirSync(join(layout.snapshots, 'snap-0123456789abcdef0'));
     prepareHome(layout);
-    expect(existsSync(join(layout.images, 'ami-0123456789abcdef0'))).toBe(true);
+    expect(existsSync(join(layout.snapshots, 'snap-0123456789abcdef0'))).toBe(true);
   });
 
   test.each(['with space', 'a,b', 'a=b', 'a:b', 'a\nb', 'é', "a'b"])(

@@ -1,8 +1,46 @@
 import { describe, expect, test } from 'vitest';
-import { mergeBlockDevices } from '../../../../src/ec2/instances/block-devices.ts';
-import type { Image } from '../../../../src/store/images.ts';
+import type { BlockDeviceMapping } from '@aws-sdk/client-ec2';
+import { planDisks, type PlannedVolume } from '../../../../src/ec2/instances/block-devices.ts';
+import type { EbsMapping, Image } from '../../../../src/store/images.ts';
 
-const GIB = 2 ** 30;
+const SNAPSHOT = 'snap-0aaaaaaaaaaaaaaa1';
+
+/** The volumes of an instance of this image, whose snapshots are all of 3 GiB. */
+function mergeBlockDevices(of: Image, requested: readonly BlockDeviceMapping[]): readonly PlannedVolume[] {
+  return disksOf(of, requested).volumes;
+}
+
+function disksOf(of: Image, requested: readonly BlockDeviceMapping[], instanceType = 't3.micro') {
+  return planDisks({
+    image: of,
+    requested,
+    instanceType,
+    snapshot: (snapshotId) => ({
+      snapshotId,
+      state: 'completed',
+      owner: snapshotId,
+      volumeId: null,
+      volumeSize: 3,
+      description: '',
+      startTime: '2026-01-02T03:04:05.000Z',
+      layers: [],
+    }),
+  });
+}
+
+function mapping(fields: Partial<EbsMapping>): EbsMapping {
+  return {
+    kind: 'ebs',
+    deviceName: '/dev/xvda',
+    snapshotId: SNAPSHOT,
+    volumeSize: 8,
+    volumeType: 'gp2',
+    iops: null,
+    throughput: null,
+    deleteOnTermination: false,
+    ...fields,
+  };
+}
 
 function image(fields: Partial<Image> = {}): Image {
   return {
@@ -12,15 +50,14 @@ function image(fields: Partial<Image> = {}): Image {
     architecture: 'x86_64',
     bootMode: 'legacy-bios',
     rootDeviceName: '/dev/xvda',
-    blockDeviceMappings: [
-      { deviceName: '/dev/xvda', volumeSize: 8, volumeType: 'gp2', deleteOnTermination: false },
-    ],
+    blockDeviceMappings: [mapping({})],
     state: 'available',
     creationDate: '2026-01-02T03:04:05.000Z',
-    digest: 'sha256:00',
-    virtualSize: 3 * GIB,
     defaultUser: 'debian',
     firstBoot: 'cloud-init',
+    cpuBaseline: null,
+    findings: null,
+    sourceInstanceId: null,
     source: 'a test',
     ...fields,
   };
@@ -28,8 +65,14 @@ function image(fields: Partial<Image> = {}): Image {
 
 const WITH_DATA = image({
   blockDeviceMappings: [
-    { deviceName: '/dev/xvda', volumeSize: 8, volumeType: 'gp2', deleteOnTermination: false },
-    { deviceName: '/dev/sdb', volumeSize: 1, volumeType: 'st1', deleteOnTermination: true },
+    mapping({}),
+    mapping({
+      deviceName: '/dev/sdb',
+      snapshotId: null,
+      volumeSize: 125,
+      volumeType: 'st1',
+      deleteOnTermination: true,
+    }),
   ],
 });
 
@@ -37,34 +80,26 @@ const ROOT = {
   deviceName: '/dev/xvda',
   size: 8,
   volumeType: 'gp2',
+  iops: null,
+  throughput: null,
   deleteOnTermination: false,
-  fromImage: true,
+  snapshotId: SNAPSHOT,
+  isLimited: true,
 };
 const DATA = {
   deviceName: '/dev/sdb',
-  size: 1,
+  size: 125,
   volumeType: 'st1',
+  iops: null,
+  throughput: null,
   deleteOnTermination: true,
-  fromImage: false,
+  snapshotId: null,
+  isLimited: true,
 };
 
 describe('the volumes of an instance', () => {
   test("are the image's, of which only the root has its content", () => {
     expect(mergeBlockDevices(WITH_DATA, [])).toEqual([ROOT, DATA]);
-  });
-
-  test.each([
-    [3 * GIB, 3],
-    [3 * GIB + 1, 4],
-    [0, 1],
-  ])('a root mapping of 1 GiB grows with an image of %d bytes to %d GiB', (virtualSize, size) => {
-    const small = image({
-      virtualSize,
-      blockDeviceMappings: [
-        { deviceName: '/dev/xvda', volumeSize: 1, volumeType: 'gp3', deleteOnTermination: true },
-      ],
-    });
-    expect(mergeBlockDevices(small, [])).toMatchObject([{ size }]);
   });
 
   test('a requested root changes only what it says', () => {
@@ -74,20 +109,28 @@ describe('the volumes of an instance', () => {
     ]);
     expect(
       mergeBlockDevices(WITH_DATA, [
-        { DeviceName: '/dev/xvda', Ebs: { VolumeType: 'io2', DeleteOnTermination: true } },
+        { DeviceName: '/dev/xvda', Ebs: { VolumeType: 'io2', Iops: 500, DeleteOnTermination: true } },
       ]),
-    ).toEqual([{ ...ROOT, volumeType: 'io2', deleteOnTermination: true }, DATA]);
+    ).toEqual([{ ...ROOT, volumeType: 'io2', iops: 500, deleteOnTermination: true }, DATA]);
     expect(mergeBlockDevices(WITH_DATA, [{ DeviceName: '/dev/xvda' }])).toEqual([ROOT, DATA]);
   });
 
   test('another device is added at the end, empty, as gp3 that ends with its instance', () => {
     expect(mergeBlockDevices(image(), [{ DeviceName: '/dev/sdf', Ebs: { VolumeSize: 5 } }])).toEqual([
       ROOT,
-      { deviceName: '/dev/sdf', size: 5, volumeType: 'gp3', deleteOnTermination: true, fromImage: false },
+      {
+        ...ROOT,
+        deviceName: '/dev/sdf',
+        size: 5,
+        volumeType: 'gp3',
+        deleteOnTermination: true,
+        snapshotId: null,
+        isLimited: false,
+      },
     ]);
     expect(
       mergeBlockDevices(image(), [
-        { DeviceName: '/dev/sdf', Ebs: { VolumeSize: 5, VolumeType: 'sc1', DeleteOnTermination: false } },
+        { DeviceName: '/dev/sdf', Ebs: { VolumeSize: 125, VolumeType: 'sc1', DeleteOnTermination: false } },
       ])[1],
     ).toMatchObject({ volumeType: 'sc1', deleteOnTermination: false });
   });
@@ -146,7 +189,7 @@ describe('a mapping is refused', () => {
     expect(refusal({ DeviceName: '/dev/xvda', NoDevice: '' })).toThrow(
       expect.objectContaining({
         code: 'InvalidBlockDeviceMapping',
-        message: "The root device '/dev/xvda' cannot be left out",
+        message: "The root device '/dev/xvda' cannot be left out or replaced",
       }),
     );
   });
@@ -161,33 +204,97 @@ describe('a mapping is refused', () => {
     );
   });
 
-  test.each([0, -1, 1.5, 16_385, Number.NaN, Number.POSITIVE_INFINITY])(
+  test.each([-2, 1.5, 65_537, Number.NaN, Number.POSITIVE_INFINITY])(
     'for a size of %d GiB, and the error names it',
     (size) => {
       expect(refusal({ DeviceName: '/dev/sdf', Ebs: { VolumeSize: size } })).toThrow(
         expect.objectContaining({
-          code: 'InvalidBlockDeviceMapping',
-          message: `${size} GiB is not a volume size`,
-          hint: expect.stringContaining('16384'),
+          code: 'InvalidParameterValue',
+          message: `Volume of ${size}GiB is invalid for the volume type 'gp3'`,
+          hint: expect.stringContaining('65536'),
         }),
       );
     },
   );
 
-  test('for a root smaller than its image, which is named with the least size', () => {
-    const odd = image({ virtualSize: 3 * GIB + 1 });
-    expect(refusal({ DeviceName: '/dev/xvda', Ebs: { VolumeSize: 3 } }, odd)).toThrow(
+  test('for a root smaller than its snapshot, which is named with the least size', () => {
+    expect(refusal({ DeviceName: '/dev/xvda', Ebs: { VolumeSize: 2 } })).toThrow(
       expect.objectContaining({
         code: 'InvalidBlockDeviceMapping',
-        message: "Volume of size 3GB is smaller than the image 'debian-12', expect size >= 4GB",
-        hint: '--disk 4',
+        message: `Volume of size 2GB is smaller than snapshot '${SNAPSHOT}', expect size >= 3GB`,
+        hint: '--disk 3',
       }),
     );
-    expect(refusal({ DeviceName: '/dev/xvda', Ebs: { VolumeSize: 4 } }, odd)).not.toThrow();
+    expect(refusal({ DeviceName: '/dev/xvda', Ebs: { VolumeSize: 3 } })).not.toThrow();
   });
 
-  test('but not at the bounds of what EBS has', () => {
-    expect(refusal({ DeviceName: '/dev/sdf', Ebs: { VolumeSize: 1 } })).not.toThrow();
-    expect(refusal({ DeviceName: '/dev/sdf', Ebs: { VolumeSize: 16_384 } })).not.toThrow();
+  test('when it wants what its volume type does not have', () => {
+    const wanted = (ebs: BlockDeviceMapping['Ebs']) => refusal({ DeviceName: '/dev/sdf', Ebs: ebs });
+    expect(wanted({ VolumeSize: 20, VolumeType: 'io2' })).toThrow(
+      expect.objectContaining({ code: 'MissingParameter' }),
+    );
+    for (const [ebs, code] of [
+      [{ VolumeSize: 10, VolumeType: 'gp2', Iops: 3000 }, 'InvalidParameterCombination'],
+      [{ VolumeSize: 10, Iops: 2999 }, 'InvalidParameterValue'],
+      [{ VolumeSize: 10, Iops: 5001 }, 'InvalidParameterCombination'],
+      [{ VolumeSize: 10, Throughput: 751 }, 'InvalidParameterCombination'],
+      [{ VolumeSize: 4, VolumeType: 'io1', Iops: 201 }, 'InvalidParameterCombination'],
+      [{ VolumeSize: 124, VolumeType: 'sc1' }, 'InvalidParameterValue'],
+      [{ VolumeSize: 10, VolumeType: 'gp9' }, 'InvalidParameterValue'],
+    ] as const)
+      expect(wanted(ebs as BlockDeviceMapping['Ebs'])).toThrow(expect.objectContaining({ code }));
+    expect(wanted({ VolumeSize: 10, Iops: 5000, Throughput: 1000 })).not.toThrow();
+    expect(refusal({ DeviceName: '/dev/xvda', Ebs: { VolumeSize: 125, VolumeType: 'st1' } })).toThrow(
+      'cannot be used as a boot volume',
+    );
+  });
+
+  test('when its snapshot id is none', () => {
+    expect(refusal({ DeviceName: '/dev/sdf', Ebs: { SnapshotId: 'snap-1' } })).toThrow(
+      expect.objectContaining({ code: 'InvalidSnapshotID.Malformed' }),
+    );
+  });
+});
+
+describe('limits', () => {
+  test.each<[BlockDeviceMapping['Ebs'], boolean]>([
+    [{ VolumeSize: 10 }, false],
+    [{ VolumeSize: 10, VolumeType: 'gp3' }, true],
+    [{ VolumeSize: 10, Iops: 4000 }, true],
+    [{ VolumeSize: 10, Throughput: 250 }, true],
+  ])('of %j are enforced: %s', (ebs, isLimited) => {
+    expect(mergeBlockDevices(image(), [{ DeviceName: '/dev/sdf', Ebs: ebs }])[1]).toMatchObject({ isLimited });
+  });
+});
+
+describe('a volume of a snapshot', () => {
+  test('is as large as the snapshot when no size is given', () => {
+    expect(
+      mergeBlockDevices(image(), [{ DeviceName: '/dev/sdf', Ebs: { SnapshotId: SNAPSHOT } }])[1],
+    ).toMatchObject({ snapshotId: SNAPSHOT, size: 3 });
+  });
+});
+
+describe('the instance store', () => {
+  test('has the disks of the type, under the names that they are mapped to', () => {
+    const mapped = [{ DeviceName: '/dev/sdb', VirtualName: 'ephemeral0' }];
+    expect(disksOf(image(), mapped, 'c5d.large').instanceStore).toEqual([
+      { virtualName: 'ephemeral0', deviceName: '/dev/sdb', bytes: 50e9 },
+    ]);
+    expect(disksOf(image(), [], 'm5d.4xlarge').instanceStore).toEqual([
+      { virtualName: 'ephemeral0', deviceName: '', bytes: 300e9 },
+      { virtualName: 'ephemeral1', deviceName: '', bytes: 300e9 },
+    ]);
+  });
+
+  test('is nothing for a type that has none, as in EC2', () => {
+    const mapped = [{ DeviceName: '/dev/sdb', VirtualName: 'ephemeral0' }];
+    expect(disksOf(image(), mapped, 't3.micro')).toMatchObject({ volumes: [ROOT], instanceStore: [] });
+  });
+
+  test('cannot be the root device', () => {
+    expect(() => disksOf(image(), [{ DeviceName: '/dev/xvda', VirtualName: 'ephemeral0' }])).toThrow(
+      expect.objectContaining({ code: 'InvalidBlockDeviceMapping' }),
+    );
   });
 });

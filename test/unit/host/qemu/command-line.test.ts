@@ -23,9 +23,12 @@ const base: MachineSpec = {
   },
   drives: [
     {
-      disk: '/home/volumes/vol-0123456789abcdef0/disk.qcow2',
+      layers: [
+        '/home/volumes/vol-0123456789abcdef0/0.qcow2',
+        '/home/volumes/vol-0123456789abcdef0/1.qcow2',
+      ],
       format: 'qcow2',
-      backing: '/home/images/ami-0123456789abcdef0/disk.qcow2',
+      bus: 'virtio',
       readOnly: false,
       serial: 'vol0123456789abcdef0',
       bootIndex: 1,
@@ -55,8 +58,34 @@ const CASES: Readonly<Record<string, MachineSpec>> = {
     memoryMiB: 512,
     drives: [
       ...base.drives,
-      { disk: '/home/volumes/vol-2/disk.qcow2', format: 'qcow2', readOnly: false, serial: 'vol2' },
-      { disk: '/home/instances/i/seed.img', format: 'raw', readOnly: true, serial: 'cidata' },
+      {
+        layers: ['/home/volumes/vol-2/0.qcow2'],
+        format: 'qcow2',
+        bus: 'virtio',
+        readOnly: false,
+        serial: 'vol2',
+      },
+      {
+        layers: ['/home/instances/i/seed.img'],
+        format: 'raw',
+        bus: 'virtio',
+        readOnly: true,
+        serial: 'cidata',
+      },
+    ],
+  },
+  'x86_64-nvme-limited-layers': {
+    ...base,
+    drives: [
+      {
+        layers: ['/home/v/0.qcow2', '/home/v/1.qcow2', '/home/v/2.qcow2'],
+        format: 'qcow2',
+        bus: 'nvme',
+        limits: { iops: 3000, bytesPerOperation: 262_144, bytesPerSecond: 131_072_000 },
+        readOnly: false,
+        serial: 'vol0123456789abcdef0',
+        bootIndex: 1,
+      },
     ],
   },
   'i386-tcg': { ...base, architecture: 'i386' },
@@ -85,7 +114,9 @@ describe('the command line of a machine', () => {
   test('a path in JSON stays one value', () => {
     const line = commandLine({
       ...base,
-      drives: [{ disk: '/x/"},{"driver":"nbd', format: 'qcow2', readOnly: false, serial: 's' }],
+      drives: [
+        { layers: ['/x/"},{"driver":"nbd'], format: 'qcow2', bus: 'virtio', readOnly: false, serial: 's' },
+      ],
     });
     const files = line
       .filter((word) => word.startsWith('{') && word.includes('node-name'))
@@ -97,7 +128,7 @@ describe('the command line of a machine', () => {
     const devices = commandLine(base).filter((word) => word.startsWith('{"driver"'));
     const backing = devices
       .map((word) => JSON.parse(word) as Record<string, unknown>)
-      .filter((each) => String(each['node-name']).startsWith('drive0base'));
+      .filter((each) => String(each['node-name']).startsWith('drive0layer0'));
     expect(backing).toHaveLength(2);
     expect(backing.every((each) => each['read-only'] === true)).toBe(true);
   });
