@@ -1,6 +1,7 @@
 import * as z from 'zod';
-import { ARCHITECTURES, BOOT_MODES } from '../core/architecture.ts';
+import { ARCHITECTURES, BOOT_MODES, CPU_BASELINES } from '../core/architecture.ts';
 import { Ec2Error } from '../core/errors.ts';
+import { FIRST_BOOTS } from '../core/first-boot.ts';
 import { idOf, timestamp } from './schemas.ts';
 import { table } from './table.ts';
 
@@ -33,7 +34,9 @@ const image = z.strictObject({
   /** Login of the image's first boot program. */
   defaultUser: z.string(),
   /** What configures the guest at its first boot; `none` cannot take user data. */
-  firstBoot: z.enum(['cloud-init', 'tiny', 'none']),
+  firstBoot: z.enum(FIRST_BOOTS),
+  /** What its programs demand of the CPU; null when any will do, or nobody said. */
+  cpuBaseline: z.enum(CPU_BASELINES).nullable().default(null),
   /** Where it came from, for people. */
   source: z.string(),
 });

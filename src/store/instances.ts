@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import { ARCHITECTURES } from '../core/architecture.ts';
+import { FIRST_BOOTS } from '../core/first-boot.ts';
 import { idOf, timestamp } from './schemas.ts';
 import { table } from './table.ts';
 
@@ -37,7 +38,7 @@ const instance = z.strictObject({
   bootMode: z.enum(['legacy-bios', 'uefi']),
   rootDeviceName: z.string(),
   defaultUser: z.string(),
-  firstBoot: z.enum(['cloud-init', 'tiny', 'none']),
+  firstBoot: z.enum(FIRST_BOOTS),
   instanceType: z.string(),
   cpus: z.int().positive(),
   memoryMiB: z.int().positive(),

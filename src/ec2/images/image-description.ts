@@ -12,11 +12,14 @@ export type ImageDescription = Pick<
 > & {
   /** GiB; the root volume is not made smaller. */
   readonly minimumDiskGiB?: number;
+  readonly cpuBaseline?: Image['cpuBaseline'];
 };
 
 /** An import's own words; whatever is missing gets a default. */
 export type DescriptionOptions = {
-  readonly [K in keyof Omit<ImageDescription, 'minimumDiskGiB'>]?: ImageDescription[K] | undefined;
+  readonly [K in keyof Omit<ImageDescription, 'minimumDiskGiB' | 'cpuBaseline'>]?:
+    | ImageDescription[K]
+    | undefined;
 };
 
 /**

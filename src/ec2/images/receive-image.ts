@@ -86,6 +86,7 @@ function pendingImage(ctx: Ec2Context, about: ImageDescription): Image {
     rootDeviceName,
     defaultUser,
     firstBoot,
+    cpuBaseline: about.cpuBaseline ?? null,
     imageId: newId('image'),
     blockDeviceMappings: [],
     state: 'pending',

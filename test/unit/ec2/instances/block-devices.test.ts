@@ -21,6 +21,7 @@ function image(fields: Partial<Image> = {}): Image {
     virtualSize: 3 * GIB,
     defaultUser: 'debian',
     firstBoot: 'cloud-init',
+    cpuBaseline: null,
     source: 'a test',
     ...fields,
   };
