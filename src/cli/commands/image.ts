@@ -1,7 +1,9 @@
 import type { Image } from '@aws-sdk/client-ec2';
 import { resolve } from 'node:path';
 import { ARCHITECTURES, BOOT_MODES } from '../../core/architecture.ts';
+import { FIRST_BOOTS } from '../../core/first-boot.ts';
 import type { Ec2Context } from '../../ec2/context.ts';
+import type { CatalogEntry } from '../../ec2/images/catalog.ts';
 import { defineCommand, defineGroup } from '../define-command.ts';
 import { formatAge, type Output } from '../output.ts';
 
@@ -27,18 +29,23 @@ const catalog = defineCommand({
     const ctx = open();
     const { readCatalog } = await import('../../ec2/images/catalog.ts');
     const entries = await readCatalog(ctx.catalog);
-    out.result(entries, () =>
+    out.result(entries, () => {
       out.table(
-        ['NAME', 'ARCH', 'BOOT', 'USER', 'DESCRIPTION'],
+        ['NAME', 'ARCH', 'BOOT', 'USER', 'FIRST-BOOT', 'CHECKED'],
         entries.map((each) => [
           each.name,
           each.architecture,
           each.bootMode,
           each.defaultUser,
-          each.description,
+          each.firstBoot,
+          checked(each),
         ]),
-      ),
-    );
+      );
+      if (entries.some((each) => checked(each) === 'no'))
+        out.info(
+          "CHECKED no: by the publisher's word, but nobody has seen this download answer and boot yet",
+        );
+    });
   },
 });
 
@@ -47,7 +54,10 @@ const pull = defineCommand({
   describe:
     'get an image of the catalog: downloaded and verified, or built where that host cannot be reached',
   positionals: { name: { type: 'string', default: 'debian-12', describe: 'a name of the catalog' } },
-  examples: [['image pull debian-12', 'the default image']],
+  examples: [
+    ['image pull debian-12', 'the default image'],
+    ['image pull ubuntu-24.04-arm64', 'the newest release of another, for another architecture'],
+  ],
   handler: async (args, { out, open }) => {
     const ctx = open();
     const { pullImage } = await import('../../ec2/images/pull-image.ts');
@@ -82,7 +92,7 @@ const import_ = defineCommand({
     },
     user: { type: 'string', describe: 'login of its default user; without it guessed from the name' },
     'first-boot': {
-      choices: ['cloud-init', 'tiny', 'none'] as const,
+      choices: FIRST_BOOTS,
       defaultDescription: 'cloud-init',
       describe: 'what configures it at its first boot',
     },
@@ -153,6 +163,12 @@ function print(out: Output, images: readonly Image[], ctx: Ec2Context): void {
       formatAge(each.CreationDate === undefined ? undefined : new Date(each.CreationDate), ctx.now()),
     ]),
   );
+}
+
+/** Whether somebody has seen what the entry says of its download; without one there is nothing to see. */
+function checked({ download }: CatalogEntry): string {
+  if (download === undefined) return 'built here';
+  return download.checkedLive ? 'yes' : 'no';
 }
 
 async function printOne(ctx: Ec2Context, out: Output, imageId: string): Promise<void> {

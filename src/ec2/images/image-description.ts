@@ -45,8 +45,8 @@ export function describeDiskFile(path: string, options: DescriptionOptions): Ima
 /** What the catalog says of an image, without what is only about getting it. */
 export function describeEntry(entry: CatalogEntry): ImageDescription {
   const { name, description, architecture, bootMode, rootDeviceName, defaultUser, firstBoot } = entry;
-  const { minimumDiskGiB } = entry;
-  const about = { name, description, architecture, minimumDiskGiB };
+  const { minimumDiskGiB, cpuBaseline = null } = entry;
+  const about = { name, description, architecture, minimumDiskGiB, cpuBaseline };
   return { ...about, bootMode, rootDeviceName, defaultUser, firstBoot };
 }
 

@@ -1,24 +1,22 @@
-import { basename } from 'node:path';
 import { HostError, messageOf } from '../../core/errors.ts';
 import type { Image } from '../../store/images.ts';
 import type { Ec2Context } from '../context.ts';
 import { buildInto } from './build-image.ts';
-import { type CatalogDownload, catalogEntry } from './catalog.ts';
+import { type CatalogDownload, type CatalogEntry, catalogEntry } from './catalog.ts';
 import { describeEntry } from './image-description.ts';
 import { receiveImage } from './receive-image.ts';
+import { asCatalogMoved, resolveDownload } from './resolve-download.ts';
 import type { ArrivedDisk } from './store-disk.ts';
-import { checksumFor } from './sources/checksum-file.ts';
-import { type FetchOptions, fetchText, fetchToFile } from './sources/https.ts';
+import { type FetchOptions, fetchToFile } from './sources/https.ts';
 import { settledImage } from './sweep-imports.ts';
 
-const MAX_CHECKSUM_BYTES = 2 ** 20;
 const MAX_IMAGE_BYTES = 32 * 2 ** 30;
 
 export interface PullImageRequest {
   /** A name of the catalog. */
   readonly name: string;
   /** How to connect; for tests and mirrors. */
-  readonly connection?: Pick<FetchOptions, 'ca' | 'isAllowed' | 'connectTimeoutMs'>;
+  readonly connection?: Pick<FetchOptions, 'ca' | 'isAllowed' | 'allowedHosts' | 'connectTimeoutMs'>;
 }
 
 /**
@@ -32,7 +30,11 @@ export async function pullImage(ctx: Ec2Context, request: PullImageRequest): Pro
   return receiveImage(ctx, describeEntry(entry), async (folder) => {
     if (entry.download === undefined) return buildInto(ctx, entry, folder);
     try {
-      return await downloadInto(ctx, entry.download, { folder, connection: request.connection });
+      return await downloadInto(ctx, entry, {
+        rules: entry.download,
+        folder,
+        connection: request.connection,
+      });
     } catch (error) {
       const isOffline = error instanceof HostError && error.code === 'Unreachable';
       if (!isOffline || entry.recipe === undefined) throw error;
@@ -43,6 +45,7 @@ export async function pullImage(ctx: Ec2Context, request: PullImageRequest): Pro
 }
 
 interface Place {
+  readonly rules: CatalogDownload;
   readonly folder: string;
   readonly connection: PullImageRequest['connection'] | undefined;
 }
@@ -50,27 +53,26 @@ interface Place {
 /** The digest is known before the first byte of the image arrives, and verified before anything looks at them. */
 async function downloadInto(
   ctx: Ec2Context,
-  { url, checksumUrl, checksumAlgorithm: algorithm, format }: CatalogDownload,
-  { folder, connection }: Place,
+  entry: CatalogEntry,
+  { rules, folder, connection }: Place,
 ): Promise<ArrivedDisk> {
-  const file = basename(new URL(url).pathname);
   const common = { ...connection, signal: ctx.signal };
-  const list = await fetchText(checksumUrl, { ...common, maxBytes: MAX_CHECKSUM_BYTES });
-  const expected = checksumFor(list, { file, algorithm });
-  if (expected === undefined)
-    throw new HostError('ChecksumMissing', `'${checksumUrl}' has no ${algorithm} of '${file}'`);
+  const { url, file, digest, checksumUrl, format } = await resolveDownload(entry, rules, common);
+  const { algorithm } = digest;
   const path = `${folder}/download`;
-  const digest = await fetchToFile(url, {
+  const received = await fetchToFile(url, {
     ...common,
     path,
     algorithm,
     maxBytes: MAX_IMAGE_BYTES,
     onProgress: (progress) =>
       ctx.report.progress({ label: `downloading ${file}`, ...progress, unit: 'bytes' }),
+  }).catch((error: unknown) => {
+    throw asCatalogMoved(error, entry, url);
   });
-  if (digest !== expected)
+  if (received !== digest.hex)
     throw new HostError('ImageDigestMismatch', `'${url}' is not what '${checksumUrl}' says it is`, {
-      details: [`expected ${algorithm} ${expected}`, `received ${algorithm} ${digest}`],
+      details: [`expected ${algorithm} ${digest.hex}`, `received ${algorithm} ${received}`],
       hint: 'try again: the two may have been replaced in between',
     });
   return { path, format, source: `downloaded from ${url}, ${algorithm} verified` };
