@@ -6,6 +6,10 @@ export type Architecture = (typeof ARCHITECTURES)[number];
 export const BOOT_MODES = ['legacy-bios', 'uefi', 'uefi-preferred'] as const;
 export type BootMode = (typeof BOOT_MODES)[number];
 
+/** Levels of x86-64 above the first (System V psABI) that a distribution may be compiled for. */
+export const CPU_BASELINES = ['x86-64-v2', 'x86-64-v3'] as const;
+export type CpuBaseline = (typeof CPU_BASELINES)[number];
+
 /** The host's architecture in EC2's words, from Node's; undefined on a host that bonami does not know. */
 export function hostArchitecture(nodeArch: string = process.arch): Architecture | undefined {
   const known: Readonly<Record<string, Architecture>> = {

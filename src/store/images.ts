@@ -1,7 +1,8 @@
 import * as z from 'zod';
-import { ARCHITECTURES, BOOT_MODES } from '../core/architecture.ts';
+import { ARCHITECTURES, BOOT_MODES, CPU_BASELINES } from '../core/architecture.ts';
 import { Ec2Error } from '../core/errors.ts';
-import { FIRST_BOOTS, idOf, timestamp, VOLUME_TYPES } from './schemas.ts';
+import { FIRST_BOOTS } from '../core/first-boot.ts';
+import { idOf, timestamp, VOLUME_TYPES } from './schemas.ts';
 import { table } from './table.ts';
 
 const ebs = z.strictObject({
@@ -55,7 +56,7 @@ const image = z.strictObject({
   /** What configures the guest at its first boot; `none` cannot take user data. */
   firstBoot: z.enum(FIRST_BOOTS),
   /** The x86-64 level that its programs need; null for the first. */
-  cpuBaseline: z.enum(['x86-64-v2', 'x86-64-v3']).nullable(),
+  cpuBaseline: z.enum(CPU_BASELINES).nullable(),
   findings: findings.nullable(),
   /** The instance that it was made from. */
   sourceInstanceId: idOf('instance').nullable(),

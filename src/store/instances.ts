@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import { ARCHITECTURES } from '../core/architecture.ts';
-import { FIRST_BOOTS, idOf, timestamp } from './schemas.ts';
+import { FIRST_BOOTS } from '../core/first-boot.ts';
+import { idOf, timestamp } from './schemas.ts';
 import { table } from './table.ts';
 
 /** EC2's instance states. What is stored is the intention; the machine's lock says what is true (see instance-state.ts). */

@@ -13,9 +13,5 @@ export function idOf<K extends ResourceKind>(kind: K): z.ZodType<ResourceId<K>> 
 export const VOLUME_TYPES = ['gp2', 'gp3', 'io1', 'io2', 'st1', 'sc1', 'standard'] as const;
 export type VolumeType = (typeof VOLUME_TYPES)[number];
 
-/** What reads user data at a guest's first boot; `tiny` is our own test image's script. */
-export const FIRST_BOOTS = ['cloud-init', 'ignition', 'cirros-init', 'nuageinit', 'tiny', 'none'] as const;
-export type FirstBoot = (typeof FIRST_BOOTS)[number];
-
 /** RFC 3339 in UTC, as `Date.toISOString` writes it. */
 export const timestamp = z.iso.datetime();

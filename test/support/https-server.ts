@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import type { RequestListener } from 'node:http';
+import { type RequestListener, type Server, createServer as createPlainServer } from 'node:http';
 import { createServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -25,15 +25,24 @@ export async function httpsServer(listener: RequestListener): Promise<HttpsServe
   const ca = readFileSync(cert, 'utf8');
   const server = createServer({ key: readFileSync(key), cert: ca }, listener);
   rmSync(folder, { recursive: true });
+  return { origin: `https://localhost:${await listen(server)}`, ca, close: closing(server) };
+}
+
+/** An http server on the loopback. */
+export async function httpServer(listener: RequestListener): Promise<Omit<HttpsServer, 'ca'>> {
+  const server = createPlainServer(listener);
+  return { origin: `http://localhost:${await listen(server)}`, close: closing(server) };
+}
+
+async function listen(server: Server): Promise<number> {
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
-  return {
-    origin: `https://localhost:${port}`,
-    ca,
-    close: async () =>
-      new Promise((resolve) => {
-        server.close(() => resolve());
-        server.closeAllConnections();
-      }),
-  };
+  return (server.address() as AddressInfo).port;
+}
+
+function closing(server: Server): () => Promise<void> {
+  return async () =>
+    new Promise((resolve) => {
+      server.close(() => resolve());
+      server.closeAllConnections();
+    });
 }

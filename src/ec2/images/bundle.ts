@@ -1,8 +1,9 @@
 // An image as one tar file: a manifest that says everything which the disks do not, and the disks as qcow2 files.
 import * as z from 'zod';
-import { ARCHITECTURES, BOOT_MODES } from '../../core/architecture.ts';
+import { ARCHITECTURES, BOOT_MODES, CPU_BASELINES } from '../../core/architecture.ts';
 import { HostError } from '../../core/errors.ts';
-import { FIRST_BOOTS, VOLUME_TYPES } from '../../store/schemas.ts';
+import { FIRST_BOOTS } from '../../core/first-boot.ts';
+import { VOLUME_TYPES } from '../../store/schemas.ts';
 
 export const MANIFEST = 'bonami-image.json';
 /** A manifest is a page of text. */
@@ -31,7 +32,7 @@ const manifest = z.strictObject({
   rootDeviceName: z.string().regex(/^\/dev\/[a-z0-9]{1,30}$/),
   defaultUser: z.string().regex(/^[A-Za-z_][\w.-]{0,31}$/),
   firstBoot: z.enum(FIRST_BOOTS),
-  cpuBaseline: z.enum(['x86-64-v2', 'x86-64-v3']).nullable(),
+  cpuBaseline: z.enum(CPU_BASELINES).nullable(),
   creationDate: z.iso.datetime(),
   disks: z.array(disk).min(1).max(26),
   emptyVolumes: z.array(disk.omit({ file: true, digest: true })).max(26),

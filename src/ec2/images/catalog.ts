@@ -1,80 +1,75 @@
 import { readFile, readdir } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import * as z from 'zod';
-import { ARCHITECTURES, BOOT_MODES } from '../../core/architecture.ts';
 import { Ec2Error, HostError, errnoOf, messageOf } from '../../core/errors.ts';
+import { type CatalogEntry, catalogEntry as entrySchema } from './catalog-entry.ts';
+import { entriesOfList } from './catalog-list.ts';
+import { naturalOrder } from './sources/newest-file.ts';
 
-const httpsUrl = z.url({ protocol: /^https$/ });
+export type { CatalogDownload, CatalogEntry } from './catalog-entry.ts';
 
-const download = z.strictObject({
-  url: httpsUrl,
-  /** Lines of `hex  file`, one of them for the file that `url` names. */
-  checksumUrl: httpsUrl,
-  checksumAlgorithm: z.enum(['sha256', 'sha512']),
-  format: z.enum(['qcow2', 'raw']),
-  /** Whether somebody has seen the address answer. */
-  checkedLive: z.boolean(),
-});
+/** The folder of lists in a catalog folder: `<folder>/catalog/<distribution>.yaml`. */
+const LISTS = 'catalog';
 
-const entry = z.strictObject({
-  name: z.string().regex(/^[a-z0-9][a-z0-9.-]{2,63}$/),
-  description: z.string(),
-  architecture: z.enum(ARCHITECTURES),
-  bootMode: z.enum(BOOT_MODES),
-  rootDeviceName: z.string().regex(/^\/dev\/[a-z0-9]+$/),
-  defaultUser: z.string().regex(/^[a-z_][a-z0-9_-]*$/),
-  firstBoot: z.enum(['cloud-init', 'tiny', 'none']),
-  /** Number of the root partition; 0 when the file system is on the whole disk or in memory. */
-  rootPartition: z.int().nonnegative(),
-  minimumDiskGiB: z.int().positive(),
-  /** A program beside the entry, called with the qcow2 file to make as its one argument. */
-  build: z
-    .string()
-    .regex(/^[\w./-]+$/)
-    .optional(),
-  /** Debian packages that the program needs on the host. */
-  builtWith: z.array(z.string().regex(/^[a-z0-9][a-z0-9+.:-]+$/)).optional(),
-  download: download.optional(),
-});
-
-/** An image that bonami knows how to get. */
-export type CatalogEntry = Omit<z.infer<typeof entry>, 'build'> & {
-  /** Absolute path of its build program. */
-  readonly recipe: string | undefined;
-};
-export type CatalogDownload = z.infer<typeof download>;
-
-/** All entries of a catalog folder (`<folder>/<name>/image.yaml`), by name. Throws `CatalogBroken`, naming the file. */
+/**
+ * All entries of a catalog folder, by name: one of every `<folder>/<name>/image.yaml`, and those of all lists. Throws
+ * `CatalogBroken`, naming the file, or the name that is there twice.
+ */
 export async function readCatalog(folder: string): Promise<readonly CatalogEntry[]> {
   const names = await readdir(folder).catch((cause: unknown) => {
     throw new HostError('CatalogBroken', `the image catalog '${folder}' cannot be read`, { cause });
   });
-  const entries = await Promise.all(names.map(async (name) => readEntry(join(folder, name, 'image.yaml'))));
-  return entries.filter((found) => found !== undefined).toSorted((a, b) => a.name.localeCompare(b.name));
+  const lists = names.includes(LISTS) ? await readdir(join(folder, LISTS)) : [];
+  const found = await Promise.all([
+    ...names.map(async (name) => readEntry(join(folder, name, 'image.yaml'))),
+    ...lists
+      .filter((name) => name.endsWith('.yaml'))
+      .map(async (name) => readWith(join(folder, LISTS, name), entriesOfList)),
+  ]);
+  const entries = found.flat().toSorted((a, b) => naturalOrder(a.name, b.name));
+  const twice = entries.find(({ name }, index) => entries[index + 1]?.name === name);
+  if (twice)
+    throw new HostError('CatalogBroken', `the image catalog '${folder}' has '${twice.name}' twice`, {
+      hint: `grep -rn 'name: ${twice.name}' ${folder}`,
+    });
+  return entries;
 }
 
-/** The entry of this name. Throws `InvalidAMIID.NotFound`, naming those that there are. */
+/** The entry of this name. Throws `InvalidAMIID.NotFound`, naming those of the same distribution. */
 export async function catalogEntry(folder: string, name: string): Promise<CatalogEntry> {
   const entries = await readCatalog(folder);
   const found = entries.find((candidate) => candidate.name === name);
   if (found) return found;
-  const known = entries.map((candidate) => candidate.name).join(', ');
-  throw new Ec2Error('InvalidAMIID.NotFound', `The catalog has no image '${name}', only ${known}`, {
-    hint: 'bonami image catalog',
+  const [distribution = ''] = name.split('-');
+  const near = entries.filter((entry) => entry.name.split('-')[0] === distribution);
+  const known = near.map((candidate) => candidate.name).join(', ');
+  throw new Ec2Error(
+    'InvalidAMIID.NotFound',
+    `The catalog has no image '${name}'${near.length === 0 ? '' : `, only ${known}`}`,
+    { hint: 'bonami image catalog' },
+  );
+}
+
+async function readEntry(path: string): Promise<readonly CatalogEntry[]> {
+  return readWith(path, (document) => {
+    const { build, ...rest } = entrySchema.parse(document);
+    return [{ ...rest, recipe: build === undefined ? undefined : recipePath(path, build) }];
   });
 }
 
-async function readEntry(path: string): Promise<CatalogEntry | undefined> {
+async function readWith(
+  path: string,
+  entriesOf: (document: unknown) => readonly CatalogEntry[],
+): Promise<readonly CatalogEntry[]> {
   const text = await readFile(path, 'utf8').catch((error: unknown) => {
     // Folders and files beside the entries are not the catalog's business.
     if (errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ENOTDIR') return undefined;
     throw error;
   });
-  if (text === undefined) return undefined;
+  if (text === undefined) return [];
   const { parse } = await import('../../core/yaml.ts');
   try {
-    const { build, ...rest } = entry.parse(parse(text));
-    return { ...rest, recipe: build === undefined ? undefined : recipePath(path, build) };
+    return entriesOf(parse(text));
   } catch (cause) {
     const why = cause instanceof z.ZodError ? z.prettifyError(cause) : messageOf(cause);
     throw new HostError('CatalogBroken', `the catalog entry '${path}' is not valid`, {

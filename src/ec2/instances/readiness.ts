@@ -102,7 +102,7 @@ function requirePossible(ctx: Ec2Context, instance: Instance, { condition, watch
     );
   if (condition === 'stopped' && state === 'terminated')
     throw new BonamiError('InstanceEnded', `${instanceId} is terminated`, { hint: 'bonami ls' });
-  if (condition === 'cloud-init' && firstBoot === 'none')
+  if (condition === 'cloud-init' && firstBoot !== 'cloud-init' && firstBoot !== 'tiny')
     throw new BonamiError(
       'InvalidParameterCombination',
       `the image of ${instanceId} has no cloud-init to wait for`,

@@ -8,18 +8,23 @@ export const catalog = defineCommand({
     const ctx = open();
     const { readCatalog } = await import('../../../ec2/images/catalog.ts');
     const entries = await readCatalog(ctx.catalog);
-    out.result(entries, () =>
+    out.result(entries, () => {
       out.table(
-        ['NAME', 'ARCH', 'BOOT', 'USER', 'DESCRIPTION'],
+        ['NAME', 'ARCH', 'BOOT', 'USER', 'FIRST-BOOT', 'CHECKED'],
         entries.map((each) => [
           each.name,
           each.architecture,
           each.bootMode,
           each.defaultUser,
-          each.description,
+          each.firstBoot,
+          checked(each),
         ]),
-      ),
-    );
+      );
+      if (entries.some((each) => checked(each) === 'no'))
+        out.info(
+          "CHECKED no: by the publisher's word, but nobody has seen this download answer and boot yet",
+        );
+    });
   },
 });
 
@@ -28,7 +33,10 @@ export const pull = defineCommand({
   describe:
     'get an image of the catalog: downloaded and verified, or built where that host cannot be reached',
   positionals: { name: { type: 'string', default: 'debian-12', describe: 'a name of the catalog' } },
-  examples: [['image pull debian-12', 'the default image']],
+  examples: [
+    ['image pull debian-12', 'the default image'],
+    ['image pull ubuntu-24.04-arm64', 'the newest release of another, for another architecture'],
+  ],
   handler: async (args, { out, open }) => {
     const ctx = open();
     const { pullImage } = await import('../../../ec2/images/pull-image.ts');

@@ -1,9 +1,10 @@
 import { ARCHITECTURES, BOOT_MODES } from '../../../core/architecture.ts';
+import { FIRST_BOOTS } from '../../../core/first-boot.ts';
 import { defineCommand } from '../../define-command.ts';
 import { printImage } from './print-images.ts';
 
 const FORMATS = ['qcow2', 'raw', 'vmdk', 'vpc', 'vhdx', 'vdi'] as const;
-const FIRST_BOOTS = ['cloud-init', 'ignition', 'cirros-init', 'nuageinit', 'tiny', 'none'] as const;
+
 
 /** For every command that talks to an S3 store. */
 export const S3_OPTIONS = {

@@ -30,6 +30,7 @@ function record(fields: Partial<Image> & Pick<Image, 'imageId' | 'name'>): Image
     virtualSize: 2 ** 31,
     defaultUser: 'debian',
     firstBoot: 'cloud-init',
+    cpuBaseline: null,
     source: 'a test',
     ...fields,
   };
@@ -95,6 +96,13 @@ describe('resolveImage', () => {
       digest: 'sha256:00',
     });
   });
+});
+
+test('an image of a time when nobody noted what its CPU must have is read all the same', () => {
+  images.insert(home.ctx.db, { ...DEBIAN, cpuBaseline: 'x86-64-v2' });
+  expect(images.get(home.ctx.db, DEBIAN.imageId)?.cpuBaseline).toBe('x86-64-v2');
+  home.ctx.db.prepare("UPDATE images SET document = json_remove(document, '$.cpuBaseline')").run();
+  expect(images.get(home.ctx.db, DEBIAN.imageId)).toEqual({ ...DEBIAN, cpuBaseline: null });
 });
 
 describe('describeImages', () => {
