@@ -68,7 +68,7 @@ const build = defineCommand({
 
 const import_ = defineCommand({
   command: 'import <path>',
-  describe: 'take a qcow2 or raw disk file into the store, after looking at it closely',
+  describe: 'take a disk file (qcow2, raw, VMDK, VHD, VHDX, VDI) into the store, after looking at it closely',
   positionals: { path: { type: 'string', describe: 'a disk file' } },
   options: {
     name: { alias: 'n', type: 'string', describe: 'name; without it the file name' },
@@ -86,7 +86,10 @@ const import_ = defineCommand({
       defaultDescription: 'cloud-init',
       describe: 'what configures it at its first boot',
     },
-    format: { choices: ['qcow2', 'raw'] as const, describe: 'take it as this format' },
+    format: {
+      choices: ['qcow2', 'raw', 'vmdk', 'vpc', 'vhdx', 'vdi'] as const,
+      describe: 'take it as this format (vpc is VHD)',
+    },
   },
   examples: [['image import fedora.qcow2 --user fedora', 'bring your own image']],
   handler: async (args, { out, open }) => {

@@ -10,7 +10,7 @@ import { receiveImage } from './receive-image.ts';
 import { settledImage } from './sweep-imports.ts';
 
 export interface ImportImageRequest extends DescriptionOptions {
-  /** A qcow2 or raw disk image; only read. */
+  /** A disk image of a format that the inspector passes; only read. */
   readonly path: string;
   /** Says that an unrecognisable file is a raw disk. */
   readonly format?: DiskFormat | undefined;
