@@ -30,7 +30,17 @@ import { check, convert, createEmpty, createOverlay, info } from '../../src/host
 import { waitUntil } from '../../src/host/wait-until.ts';
 import { images } from '../../src/store/images.ts';
 import { type TestContext, testContext } from '../support/context.ts';
-import { mbrDisk, qcow2File, windowOf } from '../support/disk-headers.ts';
+import {
+  mbrDisk,
+  qcow2File,
+  vdiFile,
+  vhdDynamic,
+  vhdFixed,
+  vhdxFile,
+  vmdkDescriptor,
+  vmdkFile,
+  windowOf,
+} from '../support/disk-headers.ts';
 import { type HttpsServer, httpsServer } from '../support/https-server.ts';
 
 const MIB = 2 ** 20;
@@ -127,6 +137,23 @@ describe('a good disk becomes an image', () => {
   });
 });
 
+test.each([
+  ['vmdk', 'subformat=monolithicSparse'],
+  ['vmdk', 'subformat=streamOptimized'],
+  ['vpc', 'subformat=dynamic,force_size=on'],
+  ['vpc', 'subformat=fixed,force_size=on'],
+  ['vhdx', 'subformat=dynamic'],
+  ['vdi', 'static=on'],
+] as const)('a disk of another program, %s with %s, holds the same as an image', async (format, options) => {
+  const path = join(folder, `other.${format}`);
+  qemuImg('convert', '-f', 'raw', '-O', format, '-o', options, raw, path);
+  const image = await importImage(home.ctx, { path });
+  rmSync(path);
+  expect(image).toMatchObject({ virtualSize: 96 * MIB });
+  const { disk } = home.ctx.layout.image(image.imageId);
+  expect(qemuImg('compare', '-f', 'raw', '-F', 'qcow2', raw, disk)).toContain('identical');
+});
+
 describe('contents are stored once', () => {
   test('the same file by the same name is the same image', async () => {
     const first = await importImage(home.ctx, { path: qcow2 });
@@ -181,14 +208,22 @@ describe('a hostile disk is refused and leaves nothing', () => {
         return qemuImg('snapshot', '-c', 'before', path);
       },
     ],
-    ['ImageFormatRefused', (path) => qemuImg('create', '-f', 'vmdk', path, '1M')],
     [
       'ImageFormatRefused',
       (path) => qemuImg('create', '-f', 'vmdk', '-o', 'subformat=monolithicFlat', path, '1M'),
     ],
-    ['ImageFormatRefused', (path) => qemuImg('create', '-f', 'vpc', path, '1M')],
-    ['ImageFormatRefused', (path) => qemuImg('create', '-f', 'vhdx', path, '1M')],
-    ['ImageFormatRefused', (path) => qemuImg('create', '-f', 'vdi', path, '1M')],
+    [
+      'ImageHasBackingFile',
+      (path) => {
+        const more = ['# parentFileNameHint="/etc/shadow"'];
+        writeFileSync(path, vmdkFile({ descriptor: vmdkDescriptor({ more }) }));
+      },
+    ],
+    ['ImageTooLarge', (path) => writeFileSync(path, vmdkFile({ capacity: 2n ** 43n }))],
+    ['ImageFormatAmbiguous', (path) => writeFileSync(path, vhdFixed({ creator: 'vbox', cylinders: 7 }))],
+    ['ImageHasBackingFile', (path) => writeFileSync(path, vhdDynamic({}, { parentName: '/etc/shadow' }))],
+    ['ImageDirty', (path) => writeFileSync(path, vhdxFile({ headers: [{}, { logId: 'x' }] }))],
+    ['ImageHasBackingFile', (path) => writeFileSync(path, vdiFile({ type: 4 }))],
     ['ImageFormatRefused', (path) => qemuImg('create', '-f', 'qed', path, '1M')],
     ['ImageFormatRefused', (path) => qemuImg('create', '-f', 'qcow', path, '1M')],
     ['ImageFormatRefused', (path) => qemuImg('create', '-f', 'parallels', path, '1M')],

@@ -8,8 +8,8 @@ import { pipeline } from 'node:stream/promises';
 import { HostError } from '../../core/errors.ts';
 import { openFileSource } from './byte-source.ts';
 import { requireSpace, syncFile } from './durable.ts';
-import { formatOfHead, inspect, inspectFile, type InspectedDisk } from './inspector/inspect.ts';
-import { HEAD_BYTES, TAIL_BYTES } from './inspector/window.ts';
+import { beginsRaw, inspect, inspectFile, type InspectedDisk } from './inspector/inspect.ts';
+import { HEAD_BYTES, TAIL_BYTES, type Window } from './inspector/window.ts';
 import { canAdopt, cloneFile } from './qcow2/adopt.ts';
 import { contentDigest } from './qcow2/content-digest.ts';
 import type { DiskContent } from './qcow2/content.ts';
@@ -165,7 +165,9 @@ export interface StreamOptions extends TakeOptions {
  */
 export async function takeDiskStream(stream: Readable, options: StreamOptions): Promise<TakenDisk> {
   const { head, rest } = await peek(stream, HEAD_BYTES);
-  if (formatOfHead(head, { format: options.format }) === 'raw') return takeRawStream(head, rest, options);
+  // A VHD of fixed size is a raw disk up to its last sector.
+  const mayBeVhd = options.format === undefined && /\.vhd\b/i.test(options.name);
+  if (!mayBeVhd && beginsRaw(head, options)) return takeRawStream(head, rest, options);
   const path = join(options.workFolder, 'arrived');
   try {
     await requireSpace(options.workFolder, options.length ?? head.length);
@@ -192,13 +194,24 @@ async function takeRawStream(
     onProgress: (done) => onProgress({ label: 'importing', done }),
   });
   // Some formats say what they are in their last bytes only.
-  const window = { head, tail: tail.bytes, size: tail.length };
+  const window = { head, tail: tail.bytes, part: Buffer.alloc(0), size: tail.length };
+  const found = inspected(window, { format, name });
+  if (found !== 'raw')
+    throw new HostError('ImageFormatAmbiguous', `'${name}' began like a raw disk and ended like a ${found} image`, {
+      hint: `--format ${found === 'vpc' ? 'vhd' : found}`,
+    });
+  return taken;
+}
+
+function inspected(
+  window: Window,
+  { format, name }: Pick<StreamOptions, 'format' | 'name'>,
+): DiskFormat {
   try {
-    inspect(window, { format });
+    return inspect(window, { format }).format;
   } catch (error) {
     throw renamed(error, 'the file', name);
   }
-  return taken;
 }
 
 /** Remembers the last bytes of a stream. */

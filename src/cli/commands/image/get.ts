@@ -1,3 +1,4 @@
+import type { CatalogEntry } from '../../../ec2/images/catalog.ts';
 import { defineCommand } from '../../define-command.ts';
 import { printImage } from './print-images.ts';
 
@@ -54,3 +55,8 @@ export const build = defineCommand({
     await printImage(ctx, out, (await buildImage(ctx, { name: String(args['name']) })).imageId);
   },
 });
+
+function checked({ download }: CatalogEntry): string {
+  if (download === undefined) return 'built here';
+  return download.checkedLive ? 'yes' : 'no';
+}

@@ -3,7 +3,7 @@ import { FIRST_BOOTS } from '../../../core/first-boot.ts';
 import { defineCommand } from '../../define-command.ts';
 import { printImage } from './print-images.ts';
 
-const FORMATS = ['qcow2', 'raw', 'vmdk', 'vpc', 'vhdx', 'vdi'] as const;
+const FORMATS = ['qcow2', 'raw', 'vmdk', 'vhd', 'vhdx', 'vdi'] as const;
 
 
 /** For every command that talks to an S3 store. */
@@ -43,7 +43,7 @@ export const import_ = defineCommand({
       describe: 'what configures it at its first boot; without it found on the disk',
     },
     override: { type: 'boolean', describe: 'believe you even where the disk says otherwise' },
-    format: { choices: FORMATS, describe: 'take the disk as this format; vpc is VHD' },
+    format: { choices: FORMATS, describe: 'take the disk as this format' },
     'allow-host': {
       type: 'string',
       array: true,
@@ -76,7 +76,8 @@ export const import_ = defineCommand({
     const image = await importImage(ctx, {
       source: String(args['source']),
       stdin: process.stdin,
-      format: args.format,
+      // qemu-img's own name for it is the first program's that wrote it.
+      format: args.format === 'vhd' ? 'vpc' : args.format,
       checksum,
       override: args.override === true,
       allowedHosts: args['allow-host'],

@@ -1,5 +1,5 @@
 import type { DiskFormat } from '../qemu-img.ts';
-import type { Window } from './window.ts';
+import type { Place, Window } from './window.ts';
 
 /** What is known about a disk file that passed. */
 export interface DiskFacts {
@@ -14,7 +14,7 @@ export interface Policy {
 
 /** One disk format: how it is recognised, and how it is judged, or why it never passes. */
 export interface Format {
-  /** As people write it; lower case where qemu-img has a name for it. */
+  /** As people write it. */
   readonly name: string;
   /** Whether the file says of itself that it is one. Must not be mistaken by another format's files. */
   recognises(window: Window): boolean;
@@ -27,6 +27,11 @@ export interface Inspected {
   /** What qemu-img is told that the file is. */
   readonly format: DiskFormat;
   inspect(window: Window, policy: Policy): DiskFacts;
+  /**
+   * Where the head says that the rest of the description is. A wish: it may be anywhere and of any length, and
+   * `placeToRead` decides. `inspect` finds `window.part` empty when it was not granted.
+   */
+  partWanted?(window: Window): Place | undefined;
 }
 
 export interface Refused {

@@ -12,10 +12,13 @@ import { vdi } from './vdi.ts';
 import { vhd } from './vhd.ts';
 import { vhdx } from './vhdx.ts';
 import { vmdk } from './vmdk.ts';
-import { HEAD_BYTES, TAIL_BYTES, type Window } from './window.ts';
+import { HEAD_BYTES, PART_BYTES, type Place, TAIL_BYTES, type Window } from './window.ts';
 
 /** Every format that announces itself. A raw disk does not: it is what is left. */
 const FORMATS: readonly Format[] = [qcow2, qcow1, vmdk, vhd, vhdx, vdi, ...neverAccepted];
+
+/** As people write them. */
+const IMPORTED = 'qcow2, raw, VMDK, VHD, VHDX and VDI';
 
 /** EBS' limit for a volume that is booted by way of an MBR. */
 const MAX_VIRTUAL_SIZE = 2 * 2 ** 40;
@@ -34,29 +37,52 @@ export interface InspectedDisk extends DiskFacts {
 /**
  * What a disk file is, or a HostError of the rule that it breaks: ImageFormatUnknown, ImageFormatAmbiguous,
  * ImageFormatMismatch, ImageFormatRefused, ImageHasBackingFile, ImageHasDataFile, ImageHasSnapshots, ImageEncrypted,
- * ImageCorrupt, ImageMarkedCorrupt, ImageFeatureUnknown, ImageVersionUnknown, ImageTooLarge. Never throws anything
- * else, whatever the bytes.
+ * ImageCorrupt, ImageMarkedCorrupt, ImageDirty, ImageFeatureUnknown, ImageVersionUnknown, ImageTooLarge. Never throws
+ * anything else, whatever the bytes.
  */
 export function inspect(
   window: Window,
   { format, maxVirtualSize = MAX_VIRTUAL_SIZE }: InspectOptions = {},
 ): InspectedDisk {
   const policy = { maxVirtualSize };
-  const [found, another] = FORMATS.filter((candidate) => candidate.recognises(window));
+  const [found, another] = formatsOf(window);
   if (found && another)
     throw new HostError(
       'ImageFormatAmbiguous',
       `the file is ${found.name} and ${another.name} at the same time; that is never an accident`,
     );
   if (found) return judge(found, window, { format, policy });
-  if (format === 'qcow2')
-    throw new HostError('ImageFormatMismatch', 'the file is not qcow2, as you say it is');
+  if (format !== undefined && format !== 'raw')
+    throw new HostError('ImageFormatMismatch', `the file is not ${format}, as you say it is`);
   if (format === 'raw' || raw.recognises(window)) return judge(raw, window, { format, policy });
   throw new HostError(
     'ImageFormatUnknown',
-    'the file is neither qcow2 nor a raw disk with a partition table or a known file system',
+    'the file is neither qcow2, VMDK, VHD, VHDX or VDI nor a raw disk with a partition table or a known file system',
     { hint: 'if it is a raw disk all the same: --format raw' },
   );
+}
+
+/**
+ * The place that must be in `window.part`: what the file's format asks for, if it is inside the file and no longer
+ * than `PART_BYTES`.
+ */
+export function placeToRead(window: Window): Place | undefined {
+  const [found, another] = formatsOf(window);
+  if (found?.verdict.kind !== 'inspected' || another) return undefined;
+  const wanted = found.verdict.partWanted?.(window);
+  const isInside = wanted !== undefined && wanted.offset + wanted.length <= window.size;
+  return isInside && wanted.length <= PART_BYTES ? wanted : undefined;
+}
+
+/** Whether a file that begins like this is a raw disk, as far as its beginning tells: a trailer may tell otherwise. */
+export function beginsRaw(head: Buffer, { format }: InspectOptions = {}): boolean {
+  const window = { head, tail: Buffer.alloc(0), part: Buffer.alloc(0), size: head.length };
+  if (formatsOf(window).length > 0) return false;
+  return format === 'raw' || (format === undefined && raw.recognises(window));
+}
+
+function formatsOf(window: Window): readonly Format[] {
+  return FORMATS.filter((candidate) => candidate.recognises(window));
 }
 
 interface Expectation {
@@ -71,15 +97,16 @@ function judge({ name, verdict }: Format, window: Window, { format, policy }: Ex
       hint: 'leave --format away',
     });
   if (verdict.kind === 'refused')
-    throw new HostError(
-      'ImageFormatRefused',
-      `the file is ${name}; bonami imports qcow2 and raw disk images`,
-      { hint: verdict.hint },
-    );
+    throw new HostError('ImageFormatRefused', `the file is ${name}; bonami imports ${IMPORTED} disk images`, {
+      hint: verdict.hint,
+    });
   return { ...verdict.inspect(window, policy), format: verdict.format };
 }
 
-/** `inspect` on a file: reads its first MiB and its last 512 bytes. Refuses whatever is not a regular file. */
+/**
+ * `inspect` on a file: reads its first MiB, its last three sectors and `placeToRead`. Refuses whatever is not a
+ * regular file.
+ */
 export async function inspectFile(path: string, options: InspectOptions = {}): Promise<InspectedDisk> {
   const window = await readWindow(path);
   try {
@@ -110,7 +137,9 @@ async function readWindow(path: string): Promise<Window> {
     };
     const head = await read(0, Math.min(HEAD_BYTES, facts.size));
     const tail = await read(Math.max(0, facts.size - TAIL_BYTES), Math.min(TAIL_BYTES, facts.size));
-    return { head, tail, size: facts.size };
+    const ends = { head, tail, part: Buffer.alloc(0), size: facts.size };
+    const place = placeToRead(ends);
+    return place ? { ...ends, part: await read(place.offset, place.length) } : ends;
   } finally {
     await file.close();
   }

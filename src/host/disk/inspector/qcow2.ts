@@ -1,11 +1,13 @@
 // The header of qcow2, versions 2 and 3; numbers are big-endian. QEMU: docs/interop/qcow2.txt.
 import { HostError } from '../../../core/errors.ts';
 import type { DiskFacts, Format, Policy } from './format.ts';
+import * as refusals from './refusals.ts';
 import { type Window, headHas } from './window.ts';
 
 const MAGIC = 'QFI\xfb';
 const V2_HEADER_BYTES = 72;
 const V3_HEADER_BYTES = 104;
+const SECTOR = 512;
 /** QEMU's own limits: an L1 table of 32 MiB, a refcount table of 8 MiB. */
 const MAX_L1_BYTES = 32 * 2 ** 20;
 const MAX_REFCOUNT_TABLE_BYTES = 8 * 2 ** 20;
@@ -21,6 +23,9 @@ const HARMLESS_BITS = 0b11001n;
 
 const DATA_FILE_EXTENSION = 0x44415441;
 const ENCRYPTION_EXTENSION = 0x0537be77;
+
+const MERGE_HINT =
+  'where that file is, if you trust its author: qemu-img convert -f qcow2 -O qcow2 OLD NEW.qcow2, then import NEW.qcow2';
 
 /** QEMU's own format. Its first version shares the magic and is another format. */
 export const qcow2: Format = {
@@ -50,7 +55,10 @@ function inspect(window: Window, policy: Policy): DiskFacts {
   const header = readHeader(window);
   refuseOtherFiles(window.head, header);
   refuseEncryption(window.head);
-  const virtualSize = sizeWithin(header.virtualSize, policy);
+  const virtualSize = refusals.sizeWithin('qcow2', header.virtualSize, policy);
+  // QEMU would leave the rest away.
+  if (virtualSize % SECTOR !== 0)
+    throw corrupt(`its size of ${virtualSize} bytes is not one of whole sectors`);
   checkTables(window, header);
   if (window.head.readUInt32BE(60) !== 0)
     throw new HostError(
@@ -65,11 +73,7 @@ function inspect(window: Window, policy: Policy): DiskFacts {
 function readHeader({ head }: Window): Header {
   if (head.length < V2_HEADER_BYTES) throw corrupt('its header is cut off');
   const version = head.readUInt32BE(4);
-  if (version !== 2 && version !== 3)
-    throw new HostError(
-      'ImageVersionUnknown',
-      `the qcow2 image has version ${version}; only 2 and 3 are known`,
-    );
+  if (version !== 2 && version !== 3) throw refusals.versionUnknown('qcow2', `${version}`, '2 and 3 are');
   const clusterBits = head.readUInt32BE(20);
   if (clusterBits < 9 || clusterBits > 21)
     throw corrupt(`its clusters have 2^${clusterBits} bytes; 2^9 to 2^21 are allowed`);
@@ -95,46 +99,28 @@ function checkFeatures(incompatible: bigint): void {
     });
   const unknown = incompatible & ~HARMLESS_BITS;
   if (unknown)
-    throw new HostError(
-      'ImageFeatureUnknown',
-      `the qcow2 image needs features that bonami does not know (bits 0x${unknown.toString(16)})`,
+    throw refusals.featureUnknown(
+      'qcow2',
+      `needs features that bonami does not know (bits 0x${unknown.toString(16)})`,
     );
 }
 
 function checkCompression(head: Buffer, headerLength: number, incompatible: bigint): void {
   const type = headerLength > V3_HEADER_BYTES ? head.readUInt8(V3_HEADER_BYTES) : 0;
-  if (type > 1)
-    throw new HostError(
-      'ImageFeatureUnknown',
-      `the qcow2 image is compressed in an unknown way (type ${type})`,
-    );
+  if (type > 1) throw refusals.featureUnknown('qcow2', `is compressed in an unknown way (type ${type})`);
   if ((type !== 0) !== Boolean(incompatible & COMPRESSION_TYPE_BIT))
     throw corrupt('its compression type and its feature bits contradict each other');
 }
 
 function refuseOtherFiles(head: Buffer, { version }: Header): void {
   if (head.readBigUInt64BE(8) !== 0n || head.readUInt32BE(16) !== 0)
-    throw new HostError(
-      'ImageHasBackingFile',
-      'the qcow2 image is only the difference from another file, its backing file',
-      { hint: 'where that file is: qemu-img convert -O qcow2 OLD NEW.qcow2, then import NEW.qcow2' },
-    );
+    throw refusals.hasBackingFile('qcow2', MERGE_HINT);
   // Autoclear bit 1 says that the data file is raw: it has no meaning without one.
   if (version === 3 && head.readBigUInt64BE(88) & 2n) throw hasDataFile();
 }
 
 function refuseEncryption(head: Buffer): void {
   if (head.readUInt32BE(32) !== 0) throw encrypted();
-}
-
-function sizeWithin(virtualSize: bigint, { maxVirtualSize }: Policy): number {
-  if (virtualSize === 0n) throw corrupt('it describes a disk of 0 bytes');
-  if (virtualSize > BigInt(maxVirtualSize))
-    throw new HostError(
-      'ImageTooLarge',
-      `the image describes a disk of ${virtualSize} bytes; at most ${maxVirtualSize} are allowed`,
-    );
-  return Number(virtualSize);
 }
 
 /** The tables lie inside the file, on clusters of their own, and fit the size that the header names. */
@@ -185,7 +171,7 @@ function walkExtensions(head: Buffer, { length, clusterBytes }: Header): void {
 
 function hasDataFile(): HostError {
   return new HostError('ImageHasDataFile', 'the qcow2 image keeps its data in another file', {
-    hint: 'where that file is: qemu-img convert -O qcow2 OLD NEW.qcow2, then import NEW.qcow2',
+    hint: MERGE_HINT,
   });
 }
 
@@ -196,7 +182,5 @@ function encrypted(): HostError {
 }
 
 function corrupt(what: string): HostError {
-  return new HostError('ImageCorrupt', `the qcow2 image is damaged: ${what}`, {
-    hint: 'fetch or build it again',
-  });
+  return refusals.corrupt('qcow2', what);
 }
