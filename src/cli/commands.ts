@@ -3,7 +3,7 @@ import { console_ } from './commands/console.ts';
 import { cp } from './commands/cp.ts';
 import { doctor } from './commands/doctor.ts';
 import { eni } from './commands/eni.ts';
-import { image } from './commands/image.ts';
+import { image } from './commands/image/image.ts';
 import { key } from './commands/key.ts';
 import { logs } from './commands/logs.ts';
 import { ls } from './commands/ls.ts';

@@ -15,9 +15,16 @@ export function ovaOf(work: ExportWork): AsyncIterable<Buffer> {
   return writeTar(entries(work));
 }
 
+interface OvaDisk {
+  readonly file: string;
+  readonly path: string;
+  readonly size: number;
+  readonly virtualSize: number;
+}
+
 async function* entries(work: ExportWork): AsyncGenerator<TarEntry> {
   const { ctx, image, workFolder } = work;
-  const disks = [];
+  const disks: OvaDisk[] = [];
   for (const mapping of image.blockDeviceMappings) {
     if (mapping.kind !== 'ebs' || mapping.snapshotId === null) continue;
     const file = `disk-${disks.length}.vmdk`;

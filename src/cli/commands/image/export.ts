@@ -44,7 +44,15 @@ export const export_ = defineCommand({
       s3: { endpoint: args['endpoint-url'], region: args.region },
     });
     out.result(made, () =>
-      out.line(`${made.Destination}  ${made.Format}, ${formatBytes(made.Bytes)}, sha256 ${made.Sha256}`),
+      out.line(
+        [
+          `${made.Destination}  ${made.Format}`,
+          made.Bytes === undefined ? undefined : formatBytes(made.Bytes),
+          made.Sha256 === undefined ? undefined : `sha256 ${made.Sha256}`,
+        ]
+          .filter(Boolean)
+          .join(', '),
+      ),
     );
   },
 });

@@ -6,6 +6,9 @@ import { Ec2Error, HostError, errnoOf } from '../../../core/errors.ts';
 import type { Ec2Context } from '../../context.ts';
 import type { FetchOptions } from './https.ts';
 
+/** As much as a disk can hold. */
+const MAX_DOWNLOAD_BYTES = 2 * 2 ** 40;
+
 /** Where an image comes from, opened. */
 export type OpenedSource = (OpenedFile | OpenedStream) & {
   /** The file's name, for the name of the image; empty when there is none. */
@@ -103,6 +106,7 @@ async function openWeb(ctx: Ec2Context, url: string, options: SourceOptions): Pr
   const { stream, length, file } = await openUrl(url, {
     ...options.connection,
     signal: ctx.signal,
+    maxBytes: MAX_DOWNLOAD_BYTES,
     allowHttp: options.isVerified,
     ...(options.allowedHosts === undefined ? {} : { allowedHosts: options.allowedHosts }),
   });

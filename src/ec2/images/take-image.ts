@@ -1,0 +1,178 @@
+import { createReadStream } from 'node:fs';
+import { Readable } from 'node:stream';
+import { HostError } from '../../core/errors.ts';
+import { decompress, recogniseCompression } from '../../host/archive/compression.ts';
+import { isTar } from '../../host/archive/tar.ts';
+import { HEAD_BYTES } from '../../host/disk/inspector/window.ts';
+import { layerPath } from '../../host/disk/layers.ts';
+import type { DiskFormat } from '../../host/disk/qemu-img.ts';
+import {
+  headOf,
+  peek,
+  takeDiskFile,
+  takeDiskStream,
+  type TakenDisk,
+  type TakeProgress,
+} from '../../host/disk/take-disk.ts';
+import type { BlockDeviceMapping } from '../../store/images.ts';
+import type { Ec2Context } from '../context.ts';
+import type { Said } from './image-description.ts';
+import type { ArrivedDisk, ArrivedMapping, Arrivals } from './receive-image.ts';
+import type { OpenedSource } from './sources/open-source.ts';
+import { type Expected, verified, verifyFile } from './sources/verified.ts';
+import { takeArchive } from './take-archive.ts';
+
+/** The disks of an image, arrived, and what came with them. */
+export interface TakenImage {
+  /** Its device name is settled later. */
+  readonly root: Omit<ArrivedMapping, 'deviceName'>;
+  readonly others: readonly ArrivedMapping[];
+  readonly otherMappings: readonly BlockDeviceMapping[];
+  /** What an OVA's descriptor or a bundle's manifest says. */
+  readonly origin: Said;
+}
+
+export interface TakeImageOptions {
+  readonly arrivals: Arrivals;
+  /** What the source's bytes must be. */
+  readonly expected: Expected | undefined;
+  readonly format: DiskFormat | undefined;
+}
+
+/** Something in something is usual; more than that is a trick. */
+const MAX_WRAPPINGS = 2;
+
+/**
+ * Brings the disks that a source holds: a disk, a compressed one, or an archive of disks. Everything is read once, as
+ * a stream where that is possible, and what the source must be is checked on the way.
+ */
+export async function takeImage(
+  ctx: Ec2Context,
+  opened: OpenedSource,
+  { arrivals, expected, format }: TakeImageOptions,
+): Promise<TakenImage> {
+  const source = { ctx, arrivals, format, name: opened.shown };
+  if (opened.kind === 'stream') return takeStream(source, opened.stream, { expected, length: opened.length });
+  const { path } = opened;
+  const head = await headOf(path, HEAD_BYTES);
+  if (recogniseCompression(head) !== undefined || isTar(head))
+    return takeStream(source, createReadStream(path, { highWaterMark: 1 << 20 }), { expected });
+  if (expected !== undefined) await verifyFile(path, expected, { signal: ctx.signal, onProgress: progressOf(ctx, `verifying ${opened.file}`) });
+  return takeOne(source, async (to) =>
+    takeDiskFile(path, { ...commonOptions(source, to), isOurs: false }));
+}
+
+/** Takes the qcow2 file that a recipe of ours has made; it is moved. */
+export async function takeBuilt(
+  ctx: Ec2Context,
+  path: string,
+  arrivals: Arrivals,
+): Promise<TakenImage> {
+  const source = { ctx, arrivals, format: 'qcow2' as const, name: path };
+  return takeOne(source, async (to) => takeDiskFile(path, { ...commonOptions(source, to), isOurs: true }));
+}
+
+/** What all ways of taking something have in common. */
+export interface Source {
+  readonly ctx: Ec2Context;
+  readonly arrivals: Arrivals;
+  readonly format: DiskFormat | undefined;
+  /** How messages call it. */
+  readonly name: string;
+}
+
+async function takeStream(
+  source: Source,
+  stream: Readable,
+  { expected, length }: { readonly expected: Expected | undefined; readonly length?: number | undefined },
+): Promise<TakenImage> {
+  const counted = withProgress(source, stream, length);
+  const whole = Readable.from(expected ? verified(counted, expected, source.name) : counted, {
+    objectMode: false,
+  });
+  try {
+    const taken = await takeUnwrapped(source, whole, { depth: 0, length });
+    // Whatever follows belongs to what was expected too.
+    for await (const _ of whole);
+    return taken;
+  } finally {
+    whole.destroy();
+    stream.destroy();
+  }
+}
+
+interface Wrapping {
+  readonly depth: number;
+  /** Bytes, where they are known. */
+  readonly length?: number | undefined;
+}
+
+async function takeUnwrapped(source: Source, stream: Readable, { depth, length }: Wrapping): Promise<TakenImage> {
+  const { head, rest } = await peek(stream, HEAD_BYTES);
+  const kind = recogniseCompression(head);
+  const again = Readable.from(rest, { objectMode: false });
+  if (kind !== undefined) {
+    if (depth === MAX_WRAPPINGS)
+      throw new HostError('CompressionBomb', `'${source.name}' is compressed more than ${MAX_WRAPPINGS} times`);
+    const plain = decompress(again, kind, { signal: source.ctx.signal });
+    try {
+      return await takeUnwrapped(source, plain, { depth: depth + 1 });
+    } finally {
+      plain.destroy();
+    }
+  }
+  if (isTar(head)) return takeArchive(source, again, head);
+  return takeOne(source, async (to) =>
+    takeDiskStream(again, {
+      ...commonOptions(source, to),
+      workFolder: source.arrivals.workFolder,
+      name: source.name,
+      length,
+    }));
+}
+
+async function takeOne(
+  { arrivals }: Source,
+  take: (to: string) => Promise<TakenDisk>,
+): Promise<TakenImage> {
+  return { root: { disk: await takeInto(arrivals, take) }, others: [], otherMappings: [], origin: {} };
+}
+
+/** Makes the one layer of an arriving disk. */
+export async function takeInto(
+  arrivals: Arrivals,
+  take: (to: string) => Promise<TakenDisk>,
+): Promise<ArrivedDisk> {
+  return arrivals.take(async (folder) => {
+    const { digest, virtualSize } = await take(layerPath(folder, 0));
+    return { layers: [digest], virtualSize };
+  });
+}
+
+export function commonOptions({ ctx, format }: Pick<Source, 'ctx' | 'format'>, to: string) {
+  return {
+    to,
+    format,
+    signal: ctx.signal,
+    onProgress: (step: TakeProgress): void => ctx.report.progress({ ...step, unit: 'bytes' }),
+  };
+}
+
+function progressOf(ctx: Ec2Context, label: string): (done: number) => void {
+  return (done) => ctx.report.progress({ label, done, unit: 'bytes' });
+}
+
+/** Of a source whose length is known, how far it is read tells more than how much came out of it. */
+async function* withProgress(
+  { ctx, name }: Source,
+  stream: AsyncIterable<Buffer>,
+  total: number | undefined,
+): AsyncGenerator<Buffer> {
+  let done = 0;
+  for await (const chunk of stream) {
+    done += chunk.length;
+    if (total !== undefined)
+      ctx.report.progress({ label: `reading ${name}`, done, total, unit: 'bytes' });
+    yield chunk;
+  }
+}
