@@ -1,14 +1,13 @@
 import { createReadStream } from 'node:fs';
 import { Readable } from 'node:stream';
-import { HostError } from '../../core/errors.ts';
-import { decompress, recogniseCompression } from '../../host/archive/compression.ts';
-import { isTar } from '../../host/archive/tar.ts';
+import { closed } from '../../host/archive/peek.ts';
+import { isTar, recogniseCompression } from '../../host/archive/recognise.ts';
+import { unwrap } from '../../host/archive/unwrap.ts';
 import { HEAD_BYTES } from '../../host/disk/inspector/window.ts';
 import { layerPath } from '../../host/disk/layers.ts';
 import type { DiskFormat } from '../../host/disk/qemu-img.ts';
 import {
   headOf,
-  peek,
   takeDiskFile,
   takeDiskStream,
   type TakenDisk,
@@ -38,9 +37,6 @@ export interface TakeImageOptions {
   readonly expected: Expected | undefined;
   readonly format: DiskFormat | undefined;
 }
-
-/** Something in something is usual; more than that is a trick. */
-const MAX_WRAPPINGS = 2;
 
 /**
  * Brings the disks that a source holds: a disk, a compressed one, or an archive of disks. Everything is read once, as
@@ -79,6 +75,8 @@ export interface Source {
   readonly format: DiskFormat | undefined;
   /** How messages call it. */
   readonly name: string;
+  /** Its progress is told by how far it is read. */
+  readonly isMeasured?: boolean;
 }
 
 async function takeStream(
@@ -86,49 +84,33 @@ async function takeStream(
   stream: Readable,
   { expected, length }: { readonly expected: Expected | undefined; readonly length?: number | undefined },
 ): Promise<TakenImage> {
-  const counted = withProgress(source, stream, length);
+  const measured = { ...source, isMeasured: length !== undefined };
+  const counted = length === undefined ? stream : withProgress(source, stream, length);
   const whole = Readable.from(expected ? verified(counted, expected, source.name) : counted, {
     objectMode: false,
   });
+  const { layers, head, content } = await unwrap(whole, { signal: source.ctx.signal });
   try {
-    const taken = await takeUnwrapped(source, whole, { depth: 0, length });
-    // Whatever follows belongs to what was expected too.
-    for await (const _ of whole);
+    const taken = isTar(head)
+      ? await takeArchive(measured, content)
+      : await takeDisk(measured, content, layers.length === 0 ? length : undefined);
+    // Whatever follows belongs to what was expected, too.
+    for await (const _ of content);
     return taken;
   } finally {
-    whole.destroy();
-    stream.destroy();
+    await closed(content);
   }
 }
 
-interface Wrapping {
-  readonly depth: number;
-  /** Bytes, where they are known. */
-  readonly length?: number | undefined;
-}
-
-async function takeUnwrapped(source: Source, stream: Readable, { depth, length }: Wrapping): Promise<TakenImage> {
-  const { head, rest } = await peek(stream, HEAD_BYTES);
-  const kind = recogniseCompression(head);
-  const again = Readable.from(rest, { objectMode: false });
-  if (kind !== undefined) {
-    if (depth === MAX_WRAPPINGS)
-      throw new HostError('CompressionBomb', `'${source.name}' is compressed more than ${MAX_WRAPPINGS} times`);
-    const plain = decompress(again, kind, { signal: source.ctx.signal });
-    try {
-      return await takeUnwrapped(source, plain, { depth: depth + 1 });
-    } finally {
-      plain.destroy();
-    }
-  }
-  if (isTar(head)) return takeArchive(source, again, head);
+async function takeDisk(source: Source, stream: Readable, length: number | undefined): Promise<TakenImage> {
   return takeOne(source, async (to) =>
-    takeDiskStream(again, {
+    takeDiskStream(stream, {
       ...commonOptions(source, to),
       workFolder: source.arrivals.workFolder,
       name: source.name,
       length,
-    }));
+    }),
+  );
 }
 
 async function takeOne(
@@ -149,12 +131,14 @@ export async function takeInto(
   });
 }
 
-export function commonOptions({ ctx, format }: Pick<Source, 'ctx' | 'format'>, to: string) {
+export function commonOptions({ ctx, format, isMeasured }: Source, to: string) {
   return {
     to,
     format,
     signal: ctx.signal,
-    onProgress: (step: TakeProgress): void => ctx.report.progress({ ...step, unit: 'bytes' }),
+    onProgress: (step: TakeProgress): void => {
+      if (isMeasured !== true) ctx.report.progress({ ...step, unit: 'bytes' });
+    },
   };
 }
 
@@ -166,13 +150,12 @@ function progressOf(ctx: Ec2Context, label: string): (done: number) => void {
 async function* withProgress(
   { ctx, name }: Source,
   stream: AsyncIterable<Buffer>,
-  total: number | undefined,
+  total: number,
 ): AsyncGenerator<Buffer> {
   let done = 0;
   for await (const chunk of stream) {
     done += chunk.length;
-    if (total !== undefined)
-      ctx.report.progress({ label: `reading ${name}`, done, total, unit: 'bytes' });
+    ctx.report.progress({ label: `reading ${name}`, done, total, unit: 'bytes' });
     yield chunk;
   }
 }

@@ -6,6 +6,7 @@ import { dirname, join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { HostError } from '../../core/errors.ts';
+import { peek } from '../archive/peek.ts';
 import { openFileSource } from './byte-source.ts';
 import { requireSpace, syncFile } from './durable.ts';
 import { beginsRaw, inspect, inspectFile, type InspectedDisk } from './inspector/inspect.ts';
@@ -164,14 +165,14 @@ export interface StreamOptions extends TakeOptions {
  * its tables all over the file, so it is put into a file first, which then becomes the layer or goes away.
  */
 export async function takeDiskStream(stream: Readable, options: StreamOptions): Promise<TakenDisk> {
-  const { head, rest } = await peek(stream, HEAD_BYTES);
+  const head = await peek(stream, HEAD_BYTES);
   // A VHD of fixed size is a raw disk up to its last sector.
   const mayBeVhd = options.format === undefined && /\.vhd\b/i.test(options.name);
-  if (!mayBeVhd && beginsRaw(head, options)) return takeRawStream(head, rest, options);
+  if (!mayBeVhd && beginsRaw(head, options)) return takeRawStream(head, stream, options);
   const path = join(options.workFolder, 'arrived');
   try {
     await requireSpace(options.workFolder, options.length ?? head.length);
-    await pipeline(rest, createWriteStream(path, { flags: 'wx', mode: 0o600 }), { signal: options.signal });
+    await pipeline(stream, createWriteStream(path, { flags: 'wx', mode: 0o600 }), { signal: options.signal });
     return await takeDiskFile(path, { ...options, isOurs: true });
   } catch (error) {
     throw renamed(error, path, options.name);
@@ -182,12 +183,12 @@ export async function takeDiskStream(stream: Readable, options: StreamOptions): 
 
 async function takeRawStream(
   head: Buffer,
-  rest: AsyncIterable<Buffer>,
+  stream: Readable,
   { to, signal, onProgress, format, name }: StreamOptions,
 ): Promise<TakenDisk> {
   const tail = new Tail();
   const taken = await importContent({
-    stream: tail.watch(rest),
+    stream: tail.watch(stream),
     to,
     signal,
     maxVirtualSize: MAX_VIRTUAL_SIZE,
@@ -229,41 +230,6 @@ class Tail {
       );
       yield chunk;
     }
-  }
-}
-
-export interface Peeked {
-  /** The first bytes, fewer only when there are no more. */
-  readonly head: Buffer;
-  /** Everything, the head included. */
-  readonly rest: AsyncGenerator<Buffer>;
-}
-
-/** Looks at the beginning of a stream without losing it. */
-export async function peek(stream: AsyncIterable<Buffer>, bytes: number): Promise<Peeked> {
-  const chunks = stream[Symbol.asyncIterator]();
-  const seen: Buffer[] = [];
-  let length = 0;
-  while (length < bytes) {
-    const { value, done } = await chunks.next();
-    if (done === true) break;
-    seen.push(value);
-    length += value.length;
-  }
-  const all = Buffer.concat(seen);
-  return { head: all.subarray(0, bytes), rest: resume(all, chunks) };
-}
-
-async function* resume(seen: Buffer, chunks: AsyncIterator<Buffer>): AsyncGenerator<Buffer> {
-  try {
-    if (seen.length > 0) yield seen;
-    for (;;) {
-      const { value, done } = await chunks.next();
-      if (done === true) return;
-      yield value;
-    }
-  } finally {
-    await chunks.return?.();
   }
 }
 
