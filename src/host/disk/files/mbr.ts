@@ -27,6 +27,8 @@ export async function readMbr(source: ByteSource): Promise<readonly Partition[] 
   const entries = await readEntries(source, 0);
   // Boot sectors of file systems end with the same signature and have code where the table would be.
   if (entries?.every(({ status }) => status === 0 || status === 0x80) !== true) return undefined;
+  // mformat writes a partition that begins with its own table, to say that the disk is one file system.
+  if (entries.some((entry) => isUsed(entry) && entry.start === 0)) return undefined;
   const primary = entries.flatMap((entry, index) =>
     isUsed(entry) && !isExtended(entry) ? [asPartition(entry, index + 1, 0)] : [],
   );

@@ -44,6 +44,12 @@ export async function exists(files: FileSystem, path: string): Promise<boolean> 
   return (await find(files, path)) !== undefined;
 }
 
+/** Whether any of these paths leads somewhere. */
+export async function existsOne(files: FileSystem, paths: readonly string[]): Promise<boolean> {
+  for (const path of paths) if (await exists(files, path)) return true;
+  return false;
+}
+
 /** The first `maxBytes` of a regular file; undefined when there is none. */
 export async function readBytes(
   files: FileSystem,

@@ -103,6 +103,12 @@ describe.skipIf(missing !== '')('tables that sfdisk writes', () => {
     });
   });
 
+  test('a partition that begins with the table itself is none: mformat writes one into its boot sector', async () => {
+    const formatted = disk(MBR);
+    formatted.writeUInt32LE(0, 446 + 8);
+    await expect(partitions(sourceOf(formatted))).resolves.toMatchObject({ scheme: 'none' });
+  });
+
   test('an MBR over the leavings of a GPT is an MBR', async () => {
     const both = disk(GPT);
     disk(MBR).copy(both, 0, 0, 512);
