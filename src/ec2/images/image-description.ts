@@ -87,8 +87,7 @@ function factsOf({ architecture, bootMode, firstBoot, cloudInit }: DiskFindings)
   return {
     architecture,
     bootMode,
-    // Nothing found is no proof that there is nothing: the disk may not have been readable.
-    firstBoot: firstBoot === 'none' ? undefined : firstBoot,
+    firstBoot,
     defaultUser: isUserName(cloudInit?.defaultUser) ? cloudInit?.defaultUser : undefined,
   };
 }

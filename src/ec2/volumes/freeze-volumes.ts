@@ -2,6 +2,7 @@
 // on. Nothing is copied for that, however large the volume; the guest does not notice.
 import { renameSync, rmSync, statSync } from 'node:fs';
 import { basename } from 'node:path';
+import { HostError } from '../../core/errors.ts';
 import { failpoint } from '../../core/failpoint.ts';
 import { copyWithDigest } from '../../host/disk/copy-with-digest.ts';
 import { digestOf } from '../../host/disk/digest.ts';
@@ -80,13 +81,18 @@ async function redirect(ctx: Ec2Context, qmp: QmpConnection, { wanted, uid }: Re
     const redirections: Redirection[] = [];
     for (const volume of wanted) {
       const { folder } = ctx.layout.volume(volume.volumeId);
-      const top = layersOf(folder).at(-1);
-      // What a freeze left that was cut short before the machine was told.
-      if (top !== undefined && !written.has(top)) await dropLayer(top);
-      const from = layersOf(folder).at(-1);
+      const [top, below] = layersOf(folder).toReversed();
+      // What a freeze left that was cut short before the machine was told: nothing was ever written to it.
+      const isUnused = top !== undefined && below !== undefined && !written.has(top) && written.has(below);
+      if (isUnused) await dropLayer(top);
+      const from = isUnused ? below : top;
+      if (from === undefined || !written.has(from))
+        throw new HostError('DiskBroken', `the machine does not write to the highest layer of ${volume.volumeId}`, {
+          hint: `bonami stop ${volume.attachment?.instanceId ?? ''}, then try again`,
+        });
       const to = await nextLayer(ctx, volume, uid);
       undo.add(to, async () => dropLayer(to));
-      if (from !== undefined) redirections.push({ from, to });
+      redirections.push({ from, to });
     }
     failpoint('freeze:layers');
     await redirectWrites(qmp, redirections);

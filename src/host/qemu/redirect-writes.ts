@@ -11,9 +11,9 @@ interface BlockNode {
   readonly file: string;
 }
 
-/** The qcow2 files that the machine writes to, by path: the highest layer of each of its disks. */
+/** The files that the machine writes to, by path: the highest layer of each of its disks. */
 export async function writtenLayers(qmp: QmpConnection): Promise<readonly string[]> {
-  return (await qcow2Nodes(qmp)).filter(({ ro }) => !ro).map(({ file }) => file);
+  return (await writtenFiles(qmp)).map(({ file }) => file);
 }
 
 export interface Redirection {
@@ -31,13 +31,14 @@ export async function redirectWrites(
   qmp: QmpConnection,
   redirections: readonly Redirection[],
 ): Promise<void> {
-  const nodes = await qcow2Nodes(qmp);
+  const files = await writtenFiles(qmp);
   const added: string[] = [];
   try {
     const actions = [];
     for (const { from, to } of redirections) {
-      const node = nodes.find(({ file, ro }) => file === from && !ro)?.['node-name'];
-      if (node === undefined) throw new HostError('DiskBroken', `the machine does not write to '${from}'`);
+      const fileNode = files.find(({ file }) => file === from)?.['node-name'];
+      if (fileNode === undefined) throw new HostError('DiskBroken', `the machine does not write to '${from}'`);
+      const node = fileNode.replace(/file$/, '');
       const overlay = nextName(node);
       // `backing: null`: the layer below is the node that it is put on, whatever the header says.
       for (const options of layerNodes({
@@ -60,9 +61,13 @@ export async function redirectWrites(
   }
 }
 
-async function qcow2Nodes(qmp: QmpConnection): Promise<readonly BlockNode[]> {
+/**
+ * The nodes of files, as `layerNodes` names them. Not those of qcow2: QEMU calls one that stands on another by what it
+ * was told about both, and not by its path.
+ */
+async function writtenFiles(qmp: QmpConnection): Promise<readonly BlockNode[]> {
   const nodes = (await qmp.execute('query-named-block-nodes', { flat: true })) as readonly BlockNode[];
-  return nodes.filter(({ drv }) => drv === 'qcow2');
+  return nodes.filter((node) => node.drv === 'file' && !node.ro && /layer\d+file$/.test(node['node-name']));
 }
 
 /** `drive0layer1` → `drive0layer2`. */

@@ -9,9 +9,10 @@ export const create = defineCommand({
   options: {
     name: { alias: 'n', type: 'string', demandOption: true, describe: 'name of the image' },
     description: { type: 'string', describe: 'a sentence about it' },
-    'no-reboot': {
+    reboot: {
       type: 'boolean',
-      describe: 'let a running guest go on; the image is then what a power cut would leave',
+      default: true,
+      describe: 'shut a running guest down for a moment; with --no-reboot the image is what a power cut would leave',
     },
     without: {
       type: 'string',
@@ -33,8 +34,7 @@ export const create = defineCommand({
       InstanceId: resolveInstance(ctx.db, String(args['id'])).instanceId,
       Name: args.name,
       Description: args.description ?? '',
-      // yargs takes the `no-` of --no-reboot for a negation.
-      NoReboot: args['no-reboot'] === true || args['reboot'] === false,
+      NoReboot: !args.reboot,
       BlockDeviceMappings: (args.without ?? []).map((DeviceName) => ({ DeviceName, NoDevice: '' })),
       TagSpecifications: [{ ResourceType: 'image', Tags: parseTags(args.tag ?? []) }],
     });
