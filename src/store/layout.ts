@@ -55,6 +55,8 @@ export interface InstancePaths {
   readonly firmwareVariables: string;
   readonly userData: string;
   readonly seed: string;
+  /** User data for a guest that Ignition configures. */
+  readonly ignition: string;
   /** The disks of its instance store, new at each start. */
   readonly instanceStore: string;
   readonly runFolder: string;
@@ -130,6 +132,7 @@ export function layoutOf({ home, run }: { readonly home: string; readonly run: s
         firmwareVariables: join(folder, 'firmware-vars.fd'),
         userData: join(folder, 'user-data'),
         seed: join(folder, 'seed.img'),
+        ignition: join(folder, 'ignition.json'),
         instanceStore: join(folder, 'instance-store'),
         runFolder,
         operationLock: join(run, `${id}.lock`),

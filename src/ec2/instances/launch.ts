@@ -128,6 +128,11 @@ async function prepareDisks(
     await writeSeed(ctx, instance, attached);
     own(instance.uid, paths.seed);
   }
+  if (instance.firstBoot === 'ignition' && instance.hasUserData) {
+    copyFileSync(paths.userData, paths.ignition);
+    chmodSync(paths.ignition, 0o600);
+    own(instance.uid, paths.ignition);
+  }
   return {
     volumes: disks,
     instanceStore: await makeInstanceStore(ctx, instance),

@@ -25,6 +25,9 @@ export interface MachineParts {
   readonly generationId: string;
 }
 
+/** Where Ignition looks on the platform `qemu`: Flatcar's, and Fedora CoreOS' (Ignition docs, "Supported platforms"). */
+const IGNITION_NAMES = ['opt/org.flatcar-linux/config', 'opt/com.coreos/config'];
+
 /** The machine that an instance is: EC2's words in, QEMU's parts out. Pure. */
 export function machineSpec({
   instance,
@@ -91,6 +94,9 @@ export function machineSpec({
       })),
     sockets: { qmpAgent: paths.qmpAgent, qmpCli: paths.qmpCli, serial: paths.serial },
     consoleLog: paths.console,
+    ...(instance.firstBoot === 'ignition' && instance.hasUserData
+      ? { firmwareFiles: IGNITION_NAMES.map((name) => ({ name, path: paths.ignition })) }
+      : {}),
     generationId,
   };
 }

@@ -33,6 +33,10 @@ export function commandLine(spec: MachineSpec): readonly string[] {
     ...firmware(spec.firmware),
     ['-uuid', spec.uuid],
     ...smbios(spec.smbios),
+    ...(spec.firmwareFiles ?? []).map(({ name, path }) => [
+      '-fw_cfg',
+      `name=${escape(name)},file=${escape(path)}`,
+    ]),
     ...spec.nics.flatMap(nic),
     ...spec.drives.flatMap(drive),
     ['-object', JSON.stringify({ 'qom-type': 'rng-random', id: 'rng0', filename: '/dev/urandom' })],

@@ -16,6 +16,8 @@ export interface MachineSpec {
   readonly sockets: MachineSockets;
   /** Receives everything the guest prints; exists before the machine starts. */
   readonly consoleLog: string;
+  /** Files that the firmware hands to the guest, by the names that its programs look for. */
+  readonly firmwareFiles?: readonly { readonly name: string; readonly path: string }[];
   /** New for each start, so that a guest restored from saved state would reseed its random generator. */
   readonly generationId: string;
 }

@@ -76,13 +76,14 @@ describe('the paths of a layout', () => {
       instance.userData,
       instance.seed,
       instance.instanceStore,
+      instance.ignition,
     ];
     expect(lasting.filter((path) => !path.startsWith('/h/'))).toEqual([]);
     expect(new Set(lasting).size).toBe(lasting.length);
   });
 
   test('keep what a reboot voids in the run folder', () => {
-    const { folder, console, firmwareVariables, userData, seed, instanceStore, ...running } = instance;
+    const { folder, console, firmwareVariables, userData, seed, ignition, instanceStore, ...running } = instance;
     const voided = [
       ...Object.values(running),
       ...Object.values(layout.vpc('vpc-0123456789abcdef0')),
@@ -94,7 +95,7 @@ describe('the paths of a layout', () => {
     ];
     expect(voided.filter((path) => !path.startsWith('/r/'))).toEqual([]);
     expect(new Set(voided).size).toBe(voided.length);
-    expect([folder, console, firmwareVariables, userData, seed, instanceStore]).not.toContain(running.runFolder);
+    expect([folder, console, firmwareVariables, userData, seed, ignition, instanceStore]).not.toContain(running.runFolder);
   });
 
   test("keep the locks and the machine's identity out of the folder that the machine may write to", () => {
