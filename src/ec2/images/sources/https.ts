@@ -12,7 +12,7 @@ import { pipeline } from 'node:stream/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { HostError, errnoOf, messageOf } from '../../../core/errors.ts';
 import { isNoSpace, requireSpace } from '../../../host/disk/durable.ts';
-import { isPublicAddress } from './public-address.ts';
+import { isPublicAddress } from '../../../core/public-address.ts';
 
 const MAX_REDIRECTS = 5;
 

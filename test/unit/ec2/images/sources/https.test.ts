@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type FetchOptions, fetchText, fetchToFile } from '../../../../../src/ec2/images/sources/https.ts';
-import { isPublicAddress } from '../../../../../src/ec2/images/sources/public-address.ts';
+import { isPublicAddress } from '../../../../../src/core/public-address.ts';
 import { type HttpsServer, httpsServer } from '../../../../support/https-server.ts';
 
 const BODY = Buffer.alloc(300_000, 'bonami');

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { checksumFor } from '../../../../../src/ec2/images/sources/checksum-file.ts';
-import { isPublicAddress } from '../../../../../src/ec2/images/sources/public-address.ts';
+import { isPublicAddress } from '../../../../../src/core/public-address.ts';
 
 describe('isPublicAddress', () => {
   test.each([
