@@ -11,8 +11,8 @@ import { Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { HostError, errnoOf, messageOf } from '../../../core/errors.ts';
-import { isNoSpace, requireSpace } from '../../../host/disk/durable.ts';
 import { isPublicAddress } from '../../../core/public-address.ts';
+import { isNoSpace, requireSpace } from '../../../host/disk/durable.ts';
 
 const MAX_REDIRECTS = 5;
 
