@@ -19,6 +19,8 @@ await build({
   platform: 'node',
   target: 'node20.19',
   external: ['libsql'],
+  // The AWS SDK's modules are half the size of its CommonJS files, for what is not used can be left out.
+  mainFields: ['module', 'main'],
   // Half the bytes is half the time to compile them.
   minify: true,
   keepNames: false,

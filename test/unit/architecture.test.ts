@@ -99,3 +99,14 @@ test('disks are never opened by guessing, and no shell ever runs', () => {
     ),
   ).toEqual([]);
 });
+
+test("Amazon's library is loaded only when a store is opened", () => {
+  const statically = /^(?:import|export)(?! type\b)[^;]*? from '([^']+)'/gm;
+  const wrong = files.filter((path) =>
+    [...readFileSync(join(SRC, path), 'utf8').matchAll(statically)].some(
+      ([, target = '']) =>
+        target.endsWith('/sdk.ts') || (target.startsWith('@aws-sdk/') && path !== 'host/s3/sdk.ts'),
+    ),
+  );
+  expect(wrong).toEqual([]);
+});

@@ -4,7 +4,7 @@ import { lookup } from 'node:dns/promises';
 import type { LookupFunction } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { HostError, errnoOf, messageOf } from '../../../core/errors.ts';
-import { mayConnect } from './public-address.ts';
+import { mayConnect } from '../../../core/public-address.ts';
 
 export interface AddressRules {
   readonly signal: AbortSignal;

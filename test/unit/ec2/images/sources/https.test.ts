@@ -10,7 +10,7 @@ import {
   fetchToFile,
   openUrl,
 } from '../../../../../src/ec2/images/sources/https.ts';
-import { isPublicAddress } from '../../../../../src/ec2/images/sources/public-address.ts';
+import { isPublicAddress } from '../../../../../src/core/public-address.ts';
 import { type HttpsServer, httpServer, httpsServer } from '../../../../support/https-server.ts';
 
 const BODY = Buffer.alloc(300_000, 'bonami');

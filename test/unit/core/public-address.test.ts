@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { isPublicAddress, mayConnect } from '../../../../../src/ec2/images/sources/public-address.ts';
+import { isPublicAddress, mayConnect } from '../../../src/core/public-address.ts';
 
 describe('isPublicAddress', () => {
   test.each([
