@@ -1,9 +1,11 @@
 // The one door to child processes. No shell anywhere: arguments are arrays. Every command is published on a
 // diagnostics channel as it starts, so that --verbose can print a line to paste and the log can keep it.
-import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
+import { spawn, spawnSync, type ChildProcess, type ChildProcessWithoutNullStreams } from 'node:child_process';
 import { channel } from 'node:diagnostics_channel';
+import type { Readable } from 'node:stream';
 import type * as Execa from 'execa';
 import { HostError } from '../core/errors.ts';
+import { type FilterOptions, type StartedFilter, FilterStream } from './filter-stream.ts';
 
 const started = channel('bonami:command');
 
@@ -34,11 +36,22 @@ export interface CommandResult {
   readonly exitCode: number;
 }
 
+/** How a program ended that did not do what it should. */
+export interface Failure {
+  readonly exitCode: number;
+  /** The name of the signal that ended it. */
+  readonly signal: string | undefined;
+  readonly stderr: string;
+  readonly timedOut?: boolean;
+}
+
 /** Which Debian package brings a command, for the hint when it is missing. */
 const DEBIAN_PACKAGES: Readonly<Record<string, string>> = {
   bridge: 'iproute2',
+  bzip2: 'bzip2',
   dnsmasq: 'dnsmasq-base',
   flock: 'util-linux',
+  gzip: 'gzip',
   ip: 'iproute2',
   mcopy: 'mtools',
   mformat: 'mtools',
@@ -55,6 +68,9 @@ const DEBIAN_PACKAGES: Readonly<Record<string, string>> = {
   ssh: 'openssh-client',
   'ssh-keygen': 'openssh-client',
   sysctl: 'procps',
+  unshare: 'util-linux',
+  xz: 'xz-utils',
+  zstd: 'zstd',
 };
 
 /** The command that installs `command` on Debian and Ubuntu. */
@@ -216,9 +232,46 @@ export async function commandPath(command: string): Promise<string | undefined> 
   return undefined;
 }
 
-/** Throws `CommandNotFound`, with the package that has it, when a command is not installed. */
-export async function requireCommand(command: string): Promise<void> {
-  if ((await commandPath(command)) === undefined) throw notFound(command);
+/** Where a command is. Throws `CommandNotFound`, with the package that has it, when it is not installed. */
+export async function requireCommand(command: string): Promise<string> {
+  const path = await commandPath(command);
+  if (path === undefined) throw notFound(command);
+  return path;
+}
+
+/** A process whose three standard streams are ours. */
+export type PipedChild = ChildProcessWithoutNullStreams;
+
+export interface CommandLine {
+  readonly command: string;
+  readonly args: readonly string[];
+}
+
+/**
+ * Starts a program that makes one stream of another, and returns what comes out of it. Nothing is held but what the
+ * pipes hold: a slow reader stops the program, and the program the writer. A failing program fails the stream, after
+ * the last byte that came out. Destroying the stream, or the signal, ends the program with SIGKILL; when the stream
+ * is closed the program is gone. The program gets none of our environment: XZ_OPT and the like would change what it
+ * does. Throws nothing; `CommandNotFound` and `CommandFailed` are errors of the stream.
+ */
+export function filter(
+  commandLine: () => Promise<CommandLine>,
+  input: Readable,
+  options: FilterOptions = {},
+): Readable {
+  const start = async (): Promise<StartedFilter> => {
+    const { command, args } = await commandLine();
+    refuseControlCharacters(command, args);
+    options.signal?.throwIfAborted();
+    started.publish(pasteable(command, args));
+    const child = spawn(command, [...args], { stdio: 'pipe', env: { PATH: SEARCH_PATH, LC_ALL: 'C' } });
+    await new Promise<void>((resolve, reject) => {
+      child.once('error', (cause) => reject(notFound(command, cause)));
+      child.once('spawn', resolve);
+    });
+    return { child, asError: (failure) => failed(command, args, failure) };
+  };
+  return new FilterStream(start, input, options);
 }
 
 async function exitOf(child: ChildProcess, command: string): Promise<number> {
@@ -237,17 +290,10 @@ function notFound(command: string, cause?: unknown): HostError {
   });
 }
 
-interface Failure {
-  readonly exitCode: number;
-  readonly signal: string | undefined;
-  readonly stderr: string;
-  readonly timedOut: boolean;
-}
-
 function failed(
   command: string,
   args: readonly string[],
-  { exitCode, signal, stderr, timedOut }: Failure,
+  { exitCode, signal, stderr, timedOut = false }: Failure,
 ): HostError {
   const end = timedOut
     ? 'took too long'

@@ -1,6 +1,7 @@
 import type { Readable } from 'node:stream';
 import { HostError } from '../../core/errors.ts';
-import { peek } from '../../host/archive/peek.ts';
+import { closed, peek } from '../../host/archive/peek.ts';
+import { unwrap } from '../../host/archive/unwrap.ts';
 import { readOva } from '../../host/archive/read-ova.ts';
 import { readTar } from '../../host/archive/read-tar.ts';
 import { takeDiskStream } from '../../host/disk/take-disk.ts';
@@ -23,14 +24,20 @@ export async function takeArchive(source: Source, stream: Readable): Promise<Tak
 }
 
 async function takeFile(source: Source, name: string, { stream, size }: { readonly stream: Readable; readonly size: number }): Promise<ArrivedDisk> {
-  return takeInto(source.arrivals, async (to) =>
-    takeDiskStream(stream, {
-      ...commonOptions(source, to),
-      workFolder: source.arrivals.workFolder,
-      name: `${name} in ${source.name}`,
-      length: size,
-    }),
-  );
+  const { signal } = source.ctx;
+  const { layers, content } = await unwrap(stream, { signal });
+  try {
+    return await takeInto(source.arrivals, async (to) =>
+      takeDiskStream(content, {
+        ...commonOptions(source, to),
+        workFolder: source.arrivals.workFolder,
+        name: `${name} in ${source.name}`,
+        length: layers.length === 0 ? size : undefined,
+      }),
+    );
+  } finally {
+    await closed(content);
+  }
 }
 
 async function takeBundle(source: Source, stream: Readable): Promise<TakenImage> {
@@ -108,8 +115,8 @@ async function takeOva(source: Source, stream: Readable): Promise<TakenImage> {
   const arrived = new Map<string, ArrivedDisk>();
   const ova = await readOva(stream, {
     signal: source.ctx.signal,
-    onDisk: async (disk) => {
-      arrived.set(disk.file, await takeFile(source, disk.file, disk));
+    onDisk: async ({ file }, content, size) => {
+      arrived.set(file, await takeFile(source, file, { stream: content, size }));
     },
   });
   const disks = ova.disks.flatMap(({ file }) => arrived.get(file) ?? []);

@@ -2,7 +2,7 @@ import { createReadStream } from 'node:fs';
 import { rm, stat } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 import { compress as compressed } from '../../host/archive/compress.ts';
-import { type TarEntry, writeTar } from '../../host/archive/write-tar.ts';
+import { type TarFile, writeTar } from '../../host/archive/write-tar.ts';
 import { openFileSource } from '../../host/disk/byte-source.ts';
 import { layersOf } from '../../host/disk/layers.ts';
 import { contentDigest } from '../../host/disk/qcow2/content-digest.ts';
@@ -18,7 +18,7 @@ export function bundleOf(
   { compress }: { readonly compress: boolean },
 ): AsyncIterable<Buffer> {
   const tar = writeTar(entries(work));
-  return compress ? compressed(Readable.from(tar), 'zstd', { signal: work.ctx.signal }) : tar;
+  return compress ? compressed(Readable.from(tar, { objectMode: false }), { signal: work.ctx.signal }) : tar;
 }
 
 interface BundledDisk {
@@ -28,7 +28,7 @@ interface BundledDisk {
   readonly isTemporary: boolean;
 }
 
-async function* entries(work: ExportWork): AsyncGenerator<TarEntry> {
+async function* entries(work: ExportWork): AsyncGenerator<TarFile> {
   const { image } = work;
   const bundled: BundledDisk[] = [];
   for (const mapping of image.blockDeviceMappings)

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { rm, stat } from 'node:fs/promises';
 import { ovfDescriptor, ovfManifest } from '../../host/archive/write-ovf.ts';
-import { type TarEntry, writeTar } from '../../host/archive/write-tar.ts';
+import { type TarFile, writeTar } from '../../host/archive/write-tar.ts';
 import { requireSnapshot } from '../snapshots/resolve-snapshot.ts';
 import { type ExportWork, exportMapping } from './export-image.ts';
 
@@ -22,7 +22,7 @@ interface OvaDisk {
   readonly virtualSize: number;
 }
 
-async function* entries(work: ExportWork): AsyncGenerator<TarEntry> {
+async function* entries(work: ExportWork): AsyncGenerator<TarFile> {
   const { ctx, image, workFolder } = work;
   const disks: OvaDisk[] = [];
   for (const mapping of image.blockDeviceMappings) {

@@ -1,7 +1,8 @@
 import { rm } from 'node:fs/promises';
 import { dirname, isAbsolute } from 'node:path';
 import { HostError } from '../../core/errors.ts';
-import { confined } from '../confine.ts';
+import { run } from '../command.ts';
+import { confine } from '../confine.ts';
 import { namingFullFolder, syncFile } from './durable.ts';
 
 /** What a disk can be made into, and how qemu-img is told. */
@@ -15,6 +16,9 @@ const FORMATS = {
   vhdx: { driver: 'vhdx', options: ['-o', 'subformat=dynamic'] },
   vdi: { driver: 'vdi', options: [] },
 } as const;
+
+/** Seconds. */
+const DAY = 24 * 3600;
 
 export type ExportFormat = keyof typeof FORMATS;
 
@@ -43,20 +47,18 @@ export async function exportDisk({
   if (!isAbsolute(to)) throw new HostError('InvalidArgument', `'${to}' is not an absolute path`);
   const { driver, options } = FORMATS[format];
   try {
-    await confined(
-      ['convert', '-p', '-U', '--image-opts', '-O', driver, ...options, '--', imageOptions(layers), to],
-      {
-        cpuSeconds: 24 * 3600,
-        wallSeconds: 24 * 3600,
-        // Tables, and what does not compress.
-        fileBytes: Math.ceil(virtualSize * 1.01) + 64 * 2 ** 20,
-        signal,
-        onStdoutLine: (line) => {
-          const percent = /\((\d+(?:\.\d+)?)\/100%\)/.exec(line)?.[1];
-          if (percent !== undefined) onProgress(Number(percent));
-        },
+    const args = ['convert', '-p', '-U', '--image-opts', '-O', driver, ...options, '--', imageOptions(layers), to];
+    // The layers are ours, but what is in them was written by guests. Room for tables and for what does not compress.
+    const fileBytes = Math.ceil(virtualSize * 1.01) + 64 * 2 ** 20;
+    const line = await confine('qemu-img', args, { cpuSeconds: DAY, fileBytes, uses: 'files' });
+    await run(line.command, line.args, {
+      timeoutMs: DAY * 1000,
+      signal,
+      onStdoutLine: (text) => {
+        const percent = /\((\d+(?:\.\d+)?)\/100%\)/.exec(text)?.[1];
+        if (percent !== undefined) onProgress(Number(percent));
       },
-    );
+    });
     await syncFile(to);
   } catch (error) {
     await rm(to, { force: true });

@@ -4,7 +4,8 @@ import { rm } from 'node:fs/promises';
 import { basename, dirname, isAbsolute } from 'node:path';
 import * as z from 'zod';
 import { HostError } from '../../core/errors.ts';
-import { commandPath, installHint, run, type CommandOptions } from '../command.ts';
+import { run, type CommandOptions } from '../command.ts';
+import { confine } from '../confine.ts';
 import { namingFullFolder, syncFile, syncFolder } from './durable.ts';
 
 /** Formats that qemu-img is asked to read, by its own names: `vpc` is VHD. */
@@ -14,7 +15,6 @@ export type DiskFormat = (typeof DISK_FORMATS)[number];
 /** What qemu-img may use up on a file whose author is not trusted. */
 const SMALL_JOB = { cpuSeconds: 30, wallSeconds: 120 };
 const LARGE_JOB = { cpuSeconds: 4 * 3600, wallSeconds: 8 * 3600 };
-const ADDRESS_SPACE = 2 ** 31;
 /** Tables of a fully allocated qcow2 are about 0.02 % of it; the rest is for rounding. */
 const METADATA_ALLOWANCE = { factor: 1.002, bytes: 64 * 2 ** 20 };
 
@@ -158,49 +158,81 @@ function refusesDirectIo(error: unknown): boolean {
   return error instanceof HostError && [error.message, ...error.details].some((l) => /O_DIRECT/.test(l));
 }
 
-/** Errors that `qemu-img check` finds in one of our own qcow2 files; leaked clusters only waste space. */
-export async function check(path: string): Promise<{ corruptions: number; leaks: number }> {
-  // 2: corruptions found, 3: leaks found. Both are answers; 1 is a file that could not be checked.
-  const args = ['check', '-f', 'qcow2', '--output=json', '--', absolute(path)];
-  const { stdout } = await run('qemu-img', args, { answers: [2, 3] });
-  const found = z.number().default(0);
-  return z.object({ corruptions: found, leaks: found }).parse(JSON.parse(stdout));
+export interface Soundness {
+  /** Damage, and places that could not be looked at. */
+  readonly corruptions: number;
+  /** Clusters that nothing refers to: they only waste space. */
+  readonly leaks: number;
+  readonly compressedClusters: number;
 }
 
-interface Limits extends Pick<CommandOptions, 'signal' | 'onStdoutLine'> {
+/** What `qemu-img check` finds in a qcow2 file. Confined: its author may not be trusted. */
+export async function check(path: string, { signal }: SandboxOptions = {}): Promise<Soundness> {
+  // 2: corruptions found, 3: leaks found. Both are answers; 1 is a file that could not be checked.
+  const args = ['check', '-f', 'qcow2', '--output=json', '--', absolute(path)];
+  const answer: unknown = JSON.parse(await confined(args, { ...SMALL_JOB, signal, answers: [2, 3] }));
+  const count = z.number().default(0);
+  const fields = { corruptions: count, 'check-errors': count, leaks: count, 'compressed-clusters': count };
+  const found = z.object(fields).parse(answer);
+  return {
+    corruptions: found.corruptions + found['check-errors'],
+    leaks: found.leaks,
+    compressedClusters: found['compressed-clusters'],
+  };
+}
+
+/** Bytes of a file, from `start` up to `end`. */
+export interface FileRange {
+  readonly start: number;
+  readonly end: number;
+}
+
+/** Lines of a map that are kept: some 12 MiB of text. */
+const MAX_MAP_LINES = 100_000;
+const MAP_LINE = /"start": (\d+), "length": (\d+), .*"zero": (true|false)/;
+
+/**
+ * The parts of a raw file of `size` bytes that are not holes, in order. What is not understood, or too much, counts as
+ * no hole.
+ */
+export async function mapRaw(
+  path: string,
+  size: number,
+  { signal }: SandboxOptions = {},
+): Promise<readonly FileRange[]> {
+  const enough = new AbortController();
+  const ranges: FileRange[] = [];
+  let lines = 0;
+  let known = 0;
+  const onStdoutLine = (line: string): void => {
+    const [, start, length, zero] = MAP_LINE.exec(line) ?? [];
+    if (Number(start) !== known || ++lines > MAX_MAP_LINES) enough.abort();
+    if (enough.signal.aborted) return;
+    known = Math.min(size, known + Number(length));
+    if (zero === 'false') ranges.push({ start: Number(start), end: known });
+  };
+  const either = AbortSignal.any([enough.signal, ...(signal ? [signal] : [])]);
+  const args = ['map', '-U', '-f', 'raw', '--output=json', '--', absolute(path)];
+  await confined(args, { ...SMALL_JOB, signal: either, onStdoutLine }).catch((error: unknown) => {
+    if (!enough.signal.aborted || signal?.aborted) throw error;
+  });
+  return known < size ? [...ranges, { start: known, end: size }] : ranges;
+}
+
+interface Limits extends Pick<CommandOptions, 'signal' | 'onStdoutLine' | 'answers'> {
   readonly cpuSeconds: number;
   readonly wallSeconds: number;
   /** Largest file it may write. */
   readonly fileBytes?: number;
 }
 
-/**
- * Runs qemu-img on a file that may have been made to break it: bounded in processor time, memory and file size,
- * behind everything else in the queue, and ended with us. As root also without a network and without any of root's
- * capabilities but reading (the file may be another user's).
- */
+/** Runs qemu-img on a file that may have been made to break it: confined, and for so long at most. */
 async function confined(
   args: readonly string[],
   { cpuSeconds, wallSeconds, fileBytes, ...options }: Limits,
 ): Promise<string> {
-  const isRoot = process.getuid?.() === 0;
-  // Looked up here: from within the chain a missing program is only an exit code of another one.
-  const qemuImg = await commandPath('qemu-img');
-  if (qemuImg === undefined)
-    throw new HostError('CommandNotFound', "'qemu-img' is not installed", { hint: installHint('qemu-img') });
-  const chain = [
-    'nice -n 10 prlimit --core=0',
-    `--cpu=${cpuSeconds} --as=${ADDRESS_SPACE}`,
-    ...(fileBytes === undefined ? [] : [`--fsize=${fileBytes}`]),
-    ...(isRoot ? ['unshare --net --ipc'] : []),
-    'setpriv --pdeathsig KILL --no-new-privs',
-    ...(isRoot ? ['--bounding-set=-all,+dac_read_search --inh-caps=-all'] : []),
-  ];
-  const [command = '', ...rest] = chain.flatMap((link) => link.split(' '));
-  const result = await run(command, [...rest, qemuImg, ...args], {
-    ...options,
-    timeoutMs: wallSeconds * 1000,
-  });
+  const line = await confine('qemu-img', args, { cpuSeconds, fileBytes, uses: 'files' });
+  const result = await run(line.command, line.args, { ...options, timeoutMs: wallSeconds * 1000 });
   return result.stdout;
 }
 

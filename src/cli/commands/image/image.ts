@@ -4,6 +4,7 @@ import { export_, restore, store } from './export.ts';
 import { catalog, build, pull } from './get.ts';
 import { import_ } from './import.ts';
 import { printImage, printImages } from './print-images.ts';
+import { register } from './register.ts';
 import { prune, rm } from './remove.ts';
 
 const ls = defineCommand({
@@ -61,6 +62,7 @@ export const image = defineGroup('image', 'images: list, get, import, create, ex
   build,
   import_,
   create,
+  register,
   copy,
   export_,
   store,
