@@ -1,4 +1,4 @@
-import { crc32c } from '../../../src/host/disk/inspector/crc32c.ts';
+import { crc32c } from '../../../src/host/disk/crc32c.ts';
 
 const KIB = 1024;
 const MIB = 1024 * KIB;

@@ -1,7 +1,7 @@
 // Microsoft's newer format. Numbers are little-endian. [MS-VHDX]: "Virtual Hard Disk v2 (VHDX) File Format"; QEMU:
 // block/vhdx.c.
 import { HostError } from '../../../core/errors.ts';
-import { crc32c } from './crc32c.ts';
+import { crc32c } from '../crc32c.ts';
 import type { DiskFacts, Format, Policy } from './format.ts';
 import { guidAt } from './guid.ts';
 import * as refusals from './refusals.ts';

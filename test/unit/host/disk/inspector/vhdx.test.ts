@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { crc32c } from '../../../../../src/host/disk/inspector/crc32c.ts';
+import { crc32c } from '../../../../../src/host/disk/crc32c.ts';
 import { inspect, placeToRead } from '../../../../../src/host/disk/inspector/inspect.ts';
 import {
   PARENT_LOCATOR,

@@ -8,8 +8,13 @@ const TABLE = Uint32Array.from({ length: 256 }, (_, byte) => {
 });
 
 export function crc32c(bytes: Uint8Array): number {
-  let crc = 0xffffffff;
+  return ~crc32cFrom(0xffffffff, bytes) >>> 0;
+}
+
+/** CRC-32C from this state on, without the usual inversions before and after: Linux's crc32c(). */
+export function crc32cFrom(state: number, bytes: Uint8Array): number {
+  let crc = state;
   // By index: an iterator takes six times as long.
   for (let at = 0; at < bytes.length; at++) crc = (crc >>> 8) ^ (TABLE[(crc ^ (bytes[at] ?? 0)) & 0xff] ?? 0);
-  return ~crc >>> 0;
+  return crc >>> 0;
 }
