@@ -4,6 +4,8 @@
 
 export LC_ALL=C PATH=$PATH:/usr/sbin:/sbin
 mirror=${BONAMI_DEBIAN_MIRROR:-http://deb.debian.org/debian}
+# `off`: the release and its point releases alone, for where a mirror does not keep the security updates of an
+# architecture, and for images that nobody depends on.
 security_mirror=${BONAMI_DEBIAN_SECURITY_MIRROR:-http://deb.debian.org/debian-security}
 keyring=/usr/share/keyrings/debian-archive-keyring.gpg
 
@@ -43,8 +45,17 @@ debian_sources() {
 	cat <<-END
 		deb [signed-by=$keyring] $mirror bookworm main
 		deb [signed-by=$keyring] $mirror bookworm-updates main
-		deb [signed-by=$keyring] $security_mirror bookworm-security main
 	END
+	[ "$security_mirror" = off ] || echo "deb [signed-by=$keyring] $security_mirror bookworm-security main"
+}
+
+# debian_architecture ARCHITECTURE: Debian's name for one of EC2's.
+debian_architecture() {
+	case $1 in
+	x86_64) echo amd64 ;;
+	i386 | arm64 | armhf) echo "$1" ;;
+	*) die "'$1' is none of x86_64, i386, arm64, armhf" ;;
+	esac
 }
 
 # debian_extract ARCHITECTURE TARGET PACKAGE…: downloads packages and unpacks their files below TARGET.
