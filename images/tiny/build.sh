@@ -6,27 +6,19 @@
 set -euo pipefail
 umask 022
 output=${1:?usage: build.sh OUTPUT.qcow2 [ARCHITECTURE]}
-architecture=${2:-x86_64}
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source=../lib/debian.sh
 . "$here/../lib/debian.sh"
 # shellcheck source=../lib/disk.sh
 . "$here/../lib/disk.sh"
+choose_architecture "${2:-x86_64}"
 need "${disk_commands[@]}" cpio gzip
-# Where there is a kernel made for virtual machines, that one. PAE, because types with 4 GiB reach above 32 bits.
-case $architecture in
-x86_64) kernel_package=linux-image-cloud-amd64 console=ttyS0,115200 ;;
-i386) kernel_package=linux-image-686-pae console=ttyS0,115200 ;;
-arm64) kernel_package=linux-image-cloud-arm64 console=ttyAMA0 ;;
-armhf) kernel_package=linux-image-armmp console=ttyAMA0 ;;
-*) die "'$architecture' is none of x86_64, i386, arm64, armhf" ;;
-esac
 make_scratch
 
 say "fetching packages from $mirror"
 packages=$scratch/packages
-debian_extract "$(debian_architecture "$architecture")" "$packages" "$kernel_package" busybox-static dropbear-bin \
-	openssh-sftp-server libc6 libcrypt1 libtomcrypt1 libtommath1 libgmp10 zlib1g
+debian_extract "$packages" "$kernel_package" busybox-static dropbear-bin openssh-sftp-server \
+	libc6 libcrypt1 libtomcrypt1 libtommath1 libgmp10 zlib1g
 kernel=$(find "$packages/boot" -name 'vmlinuz-*')
 # Everything carries the kernel's date, so that the same packages give the same image.
 export SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(stat -c %Y "$kernel")}
@@ -82,5 +74,5 @@ cat >"$tree/boot/grub/grub.cfg" <<-END
 	boot
 END
 find "$tree" -exec touch -h -d "@$SOURCE_DATE_EPOCH" {} +
-assemble_disk "$output" "$tree" 160 tiny-root 7b6f6e61-6d69-4e74-8000-74696e790001 "$architecture"
+assemble_disk "$output" "$tree" 160 tiny-root 7b6f6e61-6d69-4e74-8000-74696e790001
 say "done"

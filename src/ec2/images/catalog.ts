@@ -27,7 +27,7 @@ const entry = z.strictObject({
   /** Number of the root partition; 0 when the file system is on the whole disk or in memory. */
   rootPartition: z.int().nonnegative(),
   minimumDiskGiB: z.int().positive(),
-  /** A program beside the entry, called with the qcow2 file to make as its one argument. */
+  /** A program in the catalog, by its path from the entry; called with the qcow2 file to make and the architecture. */
   build: z
     .string()
     .regex(/^[\w./-]+$/)

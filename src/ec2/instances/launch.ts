@@ -3,7 +3,6 @@
 import { randomUUID } from 'node:crypto';
 import {
   chownSync,
-  copyFileSync,
   existsSync,
   openSync,
   closeSync,
@@ -17,7 +16,7 @@ import { settleAll } from '../../core/settle-all.ts';
 import { ensureAgent } from '../../host/agent/client.ts';
 import { createEmpty, createOverlay } from '../../host/disk/qemu-img.ts';
 import { namespacePath } from '../../host/link/namespace.ts';
-import { findFirmware } from '../../host/qemu/firmware.ts';
+import { copyVariables, findFirmware } from '../../host/qemu/firmware.ts';
 import type { Firmware } from '../../host/qemu/machine-spec.ts';
 import { continueMachine, kill, launchMachine } from '../../host/qemu/running-machine.ts';
 import { Undo } from '../../host/undo.ts';
@@ -157,8 +156,7 @@ async function prepareFirmware(ctx: Ec2Context, instance: Instance): Promise<Fir
   const pair = findFirmware(instance.architecture);
   const variables = ctx.layout.instance(instance.instanceId).firmwareVariables;
   if (!existsSync(variables)) {
-    copyFileSync(pair.variables, variables);
-    chmodSync(variables, 0o600);
+    copyVariables(pair.variables, variables);
     own(instance.uid, variables);
   }
   return { kind: 'uefi', code: pair.code, variables };
