@@ -10,7 +10,6 @@ root_start_mib=64
 bios_start=2048 bios_size=2048
 efi_start=4096 efi_size=126976
 # The partitions have the numbers that Debian's own cloud images give them: root 1, BIOS boot 14, EFI system 15.
-type_linux=4F68BCE3-E8CD-4DB1-96E7-FBCAF984B709
 type_bios_boot=21686148-6449-6E6F-744E-656564454649
 type_efi=C12A7328-F81F-11D2-BA4B-00A0C93EC93B
 
@@ -47,12 +46,14 @@ make_root() {
 # finish_disk OUTPUT PART SIZE_MIB UUID: table, boot loaders and root partition into one disk. Removes PART.
 finish_disk() {
 	local output=$1 part=$2 size_mib=$3 uuid=$4
-	local raw=$scratch/disk.raw root_sectors bios='' efi=''
-	# Both where both kinds of firmware are about. 32-bit PCs with UEFI hardly exist, and ARM has no BIOS.
+	local raw=$scratch/disk.raw root_sectors type_linux bios='' efi=''
+	# The root partition's type says the architecture (Discoverable Partitions Specification). Both boot loaders where
+	# both kinds of firmware are about; 32-bit PCs with UEFI hardly exist, and ARM has no BIOS.
 	case $architecture in
-	x86_64) bios=yes efi=yes ;;
-	i386) bios=yes ;;
-	*) efi=yes ;;
+	x86_64) bios=yes efi=yes type_linux=4F68BCE3-E8CD-4DB1-96E7-FBCAF984B709 ;;
+	i386) bios=yes type_linux=44479540-F297-41B2-9AF7-D131D5F0458A ;;
+	arm64) efi=yes type_linux=B921B045-1DF0-41C3-AF44-4C6F280D3FAE ;;
+	armhf) efi=yes type_linux=69DAD710-2CE4-4E3C-B16C-21A1D49ABED3 ;;
 	esac
 	root_sectors=$(($(stat -c %s "$part") / sector))
 

@@ -77,6 +77,12 @@ describe('an entry', () => {
     });
   });
 
+  test('shares the recipe of another', async () => {
+    write('test-1', `${GOOD}build: ../shared/build.sh\n`);
+    const { recipe } = await catalogEntry(folder, 'test-1');
+    expect(recipe).toBe(join(folder, 'shared/build.sh'));
+  });
+
   test.each([
     ['an unknown key', `${GOOD}userData: no\n`],
     ['a missing key', GOOD.replace('bootMode: legacy-bios', '')],
