@@ -1,22 +1,25 @@
 #!/usr/bin/env bash
-# Builds the debian-12 image: build.sh OUTPUT.qcow2
+# Builds a debian-12 image: build.sh OUTPUT.qcow2 [ARCHITECTURE]
 # A Debian 12 cloud image from Debian's packages: unmodified kernel, cloud-init and openssh, configured by the files
 # in root/ and by customize.sh. Works as root, and as a user where the host allows user namespaces.
+# Programs of the new system run while it is made: i386 on x86_64 as they are, others by qemu-user (packages
+# qemu-user-static and binfmt-support), which takes many minutes.
 set -euo pipefail
 umask 022
-output=${1:?usage: build.sh OUTPUT.qcow2}
+output=${1:?usage: build.sh OUTPUT.qcow2 [ARCHITECTURE]}
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source=../lib/debian.sh
 . "$here/../lib/debian.sh"
 # shellcheck source=../lib/disk.sh
 . "$here/../lib/disk.sh"
-need mmdebstrap mke2fs sfdisk grub-mkimage qemu-img tar
+choose_architecture "${2:-x86_64}"
+need "${disk_commands[@]}" mmdebstrap tar
 make_scratch
 
 size_mib=2048
 label=cloudimg-rootfs
 uuid=64656269-616e-4d31-8200-636c6f756400
-packages=$(sed 's/#.*//' "$here/packages" | tr -s ' \n' ',' | sed 's/^,//; s/,$//')
+packages=$kernel_package,$(sed 's/#.*//' "$here/packages" | tr -s ' \n' ',' | sed 's/^,//; s/,$//')
 
 # Files keep their owners only in the namespace that unpacked them, so the file system is made in there too. For root
 # it is a mount namespace alone: nothing stays mounted whatever happens. A user's namespace can write only where
@@ -28,13 +31,16 @@ mkdir -m 1777 "$open"
 at_exit inside rm -rf "$open/root" "$open/part.raw"
 
 say "collecting files"
-tar -C "$here/root" --owner=0 --group=0 --mode=u=rwX,go=rX -cf "$scratch/files.tar" .
+cp -r "$here/root" "$scratch/files"
+sed -i "s/@CONSOLE@/$console/" "$scratch/files/boot/grub/grub.cfg"
+tar -C "$scratch/files" --owner=0 --group=0 --mode=u=rwX,go=rX -cf "$scratch/files.tar" .
 debian_sources >"$scratch/sources.list"
 
-say "installing Debian 12 from $mirror: 250 packages, about a minute"
+say "installing Debian 12 ($debian) from $mirror: 250 packages"
 # The files come before the packages that they configure: the initramfs is then made once, and as it should be.
 # shellcheck disable=SC2016
-mmdebstrap --quiet --mode=unshare --variant=minbase --format=directory --include="$packages" \
+mmdebstrap --quiet --mode=unshare --variant=minbase --format=directory --architectures="$debian" \
+	--include="$packages" \
 	--dpkgopt=force-unsafe-io \
 	--essential-hook="tar-in $scratch/files.tar /" \
 	--customize-hook="upload $here/customize.sh /customize.sh" \

@@ -4,6 +4,8 @@
 
 export LC_ALL=C PATH=$PATH:/usr/sbin:/sbin
 mirror=${BONAMI_DEBIAN_MIRROR:-http://deb.debian.org/debian}
+# `off`: the release and its point releases alone, for where a mirror does not keep the security updates of an
+# architecture, and for images that nobody depends on.
 security_mirror=${BONAMI_DEBIAN_SECURITY_MIRROR:-http://deb.debian.org/debian-security}
 keyring=/usr/share/keyrings/debian-archive-keyring.gpg
 
@@ -43,26 +45,44 @@ debian_sources() {
 	cat <<-END
 		deb [signed-by=$keyring] $mirror bookworm main
 		deb [signed-by=$keyring] $mirror bookworm-updates main
-		deb [signed-by=$keyring] $security_mirror bookworm-security main
 	END
+	[ "$security_mirror" = off ] || echo "deb [signed-by=$keyring] $security_mirror bookworm-security main"
 }
 
-# debian_extract ARCHITECTURE TARGET PACKAGE…: downloads packages and unpacks their files below TARGET.
+# choose_architecture ARCHITECTURE: for one of EC2's architectures sets $architecture, $debian (Debian's name for it),
+# $kernel_package and $console (the kernel's word for the serial port). The kernel is the one made for virtual machines
+# where there is one; on i386 it is PAE, because instance types with 4 GiB reach above 32 bits.
+choose_architecture() {
+	architecture=$1 debian=$1
+	case $architecture in
+	x86_64) debian=amd64 kernel_package=linux-image-cloud-amd64 console=ttyS0,115200 ;;
+	i386) kernel_package=linux-image-686-pae console=ttyS0,115200 ;;
+	arm64) kernel_package=linux-image-cloud-arm64 console=ttyAMA0 ;;
+	armhf) kernel_package=linux-image-armmp console=ttyAMA0 ;;
+	*) die "'$architecture' is none of x86_64, i386, arm64, armhf" ;;
+	esac
+	# shellcheck disable=SC2034 # read by the scripts that source this
+	readonly architecture debian kernel_package console
+}
+
+# debian_extract TARGET PACKAGE…: downloads packages of $debian and unpacks their files below TARGET.
 # Dependencies are not followed: a one-file guest wants exactly what it names.
 debian_extract() {
-	local architecture=$1 target=$2
-	shift 2
-	local state=$scratch/apt-$architecture
+	local target=$1
+	shift
+	local state=$scratch/apt
 	mkdir -p "$state"/{lists/partial,archives/partial} "$target"
 	debian_sources >"$state/sources.list"
 	: >"$state/status"
 	local options=(
-		-qq -o "APT::Architecture=$architecture" -o "APT::Architectures=$architecture"
+		-qq -o "APT::Architecture=$debian" -o "APT::Architectures=$debian"
 		-o "Dir::State=$state" -o "Dir::State::Lists=$state/lists" -o "Dir::State::status=$state/status"
 		-o "Dir::Cache=$state" -o "Dir::Etc::SourceList=$state/sources.list" -o Dir::Etc::SourceParts=-
 		-o APT::Sandbox::User=root -o Acquire::Languages=none
 	)
-	[ -e "$state/updated" ] || apt-get "${options[@]}" update
+	[ -e "$state/updated" ] || apt-get "${options[@]}" update ||
+		die "the mirror has no usable index for $debian. Another one: BONAMI_DEBIAN_MIRROR, BONAMI_DEBIAN_SECURITY_MIRROR
+(a URL; for the latter also 'off', which builds without security updates)"
 	: >"$state/updated"
 	local package wanted=()
 	for package in "$@"; do

@@ -1,21 +1,23 @@
 #!/usr/bin/env bash
-# Builds the tiny image: build.sh OUTPUT.qcow2
-# Debian's cloud kernel and an initramfs of busybox, dropbear and the scripts in root/. All of the system is in the
-# initramfs; the root partition holds kernel, initramfs and boot loader, and keeps what must survive a stop.
+# Builds a tiny image: build.sh OUTPUT.qcow2 [ARCHITECTURE]
+# Debian's kernel and an initramfs of busybox, dropbear and the scripts in root/. All of the system is in the initramfs;
+# the root partition holds kernel, initramfs and boot loader, and keeps what must survive a stop. Nothing of the guest
+# is executed here, so it is built for any architecture on any.
 set -euo pipefail
 umask 022
-output=${1:?usage: build.sh OUTPUT.qcow2}
+output=${1:?usage: build.sh OUTPUT.qcow2 [ARCHITECTURE]}
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source=../lib/debian.sh
 . "$here/../lib/debian.sh"
 # shellcheck source=../lib/disk.sh
 . "$here/../lib/disk.sh"
-need apt-get dpkg-deb cpio gzip mke2fs sfdisk grub-mkimage qemu-img
+choose_architecture "${2:-x86_64}"
+need "${disk_commands[@]}" cpio gzip
 make_scratch
 
 say "fetching packages from $mirror"
 packages=$scratch/packages
-debian_extract amd64 "$packages" linux-image-cloud-amd64 busybox-static dropbear-bin openssh-sftp-server \
+debian_extract "$packages" "$kernel_package" busybox-static dropbear-bin openssh-sftp-server \
 	libc6 libcrypt1 libtomcrypt1 libtommath1 libgmp10 zlib1g
 kernel=$(find "$packages/boot" -name 'vmlinuz-*')
 # Everything carries the kernel's date, so that the same packages give the same image.
@@ -23,10 +25,11 @@ export SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(stat -c %Y "$kernel")}
 
 say "packing the initramfs"
 guest=$scratch/guest
-mkdir -p "$guest"/{bin,sbin,dev,proc,sys,lib/modules,lib64,usr/lib,usr/sbin,usr/bin,etc,root,home/tiny}
+mkdir -p "$guest"/{bin,sbin,dev,proc,sys,lib/modules,usr/lib,usr/sbin,usr/bin,etc,root,home/tiny}
+# Its other names are made by busybox itself, in the guest.
 cp "$packages/bin/busybox" "$guest/bin/"
-"$packages/bin/busybox" --list | grep -vx busybox | while read -r applet; do ln -s /bin/busybox "$guest/bin/$applet"; done
-ln -sf /bin/busybox "$guest/init"
+ln -s busybox "$guest/bin/sh"
+ln -s bin/busybox "$guest/init"
 cp -r "$here/root/." "$guest/"
 # No password opens either of them: `*` matches none, and keys come from the metadata service.
 printf '%s\n' 'root:*:0:0:root:/root:/bin/sh' 'tiny:*:1000:1000:tiny:/home/tiny:/bin/sh' >"$guest/etc/passwd"
@@ -34,18 +37,28 @@ printf '%s\n' 'root:x:0:' 'tiny:x:1000:' >"$guest/etc/group"
 echo /bin/sh >"$guest/etc/shells"
 cp "$packages/usr/sbin/dropbear" "$packages/usr/bin/dropbearkey" "$guest/usr/sbin/"
 cp "$packages/usr/lib/openssh/sftp-server" "$guest/usr/lib/"
-cp -L "$(find "$packages" -name ld-linux-x86-64.so.2 | head -n 1)" "$guest/lib64/"
+# A program names its loader by a path in /lib, on x86_64 in /lib64.
+ln -s lib "$guest/lib64"
+cp "$(find "$packages/lib" -type f -name 'ld-linux*.so.*')" "$guest/lib/"
 for library in libc.so.6 libcrypt.so.1 libtomcrypt.so.1 libtommath.so.1 libgmp.so.10 libz.so.1; do
 	cp -L "$(find "$packages" -name "$library" | head -n 1)" "$guest/lib/"
 done
-# In the order in which they need each other.
-modules='virtio_ring virtio virtio_pci_legacy_dev virtio_pci_modern_dev virtio_pci virtio_blk failover net_failover virtio_net
-	rng-core virtio-rng button evdev pvpanic pvpanic-pci fat vfat nls_cp437 nls_ascii nls_iso8859-1'
-for module in $modules; do
-	file=$(find "$packages/lib/modules" -name "$module.ko" | head -n 1)
-	[ -n "$file" ] || continue # built into this kernel
+
+# add_module NAME: a kernel module after those that it needs; nothing when it is built into this kernel.
+: >"$guest/etc/modules"
+add_module() {
+	local file other
+	file=$(find "$packages/lib/modules" -name "${1//[-_]/[-_]}.ko")
+	[ -n "$file" ] || return 0
+	for other in $(tr '\0' '\n' <"$file" | sed -n 's/^depends=//p' | tr ',' ' '); do add_module "$other"; done
+	[ ! -e "$guest/lib/modules/${file##*/}" ] || return 0
 	cp "$file" "$guest/lib/modules/"
-	echo "$module" >>"$guest/etc/modules"
+	basename "$file" .ko >>"$guest/etc/modules"
+}
+# Disks, network, entropy, the power button, panics, file systems; crc32c is what ext4 asks for only by the algorithm.
+for module in virtio_pci virtio_blk nvme virtio_net virtio-rng button evdev pvpanic-pci \
+	crc32c_generic ext4 vfat nls_cp437 nls_ascii nls_iso8859-1; do
+	add_module $module
 done
 find "$guest" -exec touch -h -d "@$SOURCE_DATE_EPOCH" {} +
 
@@ -56,7 +69,7 @@ cp "$kernel" "$tree/boot/vmlinuz"
 # loglevel: a serial line costs a trap per character. random.trust_cpu: no waiting for entropy at the first key.
 # Mitigations protect nobody in a guest with one user. A panic stays on the console: nothing reboots it.
 cat >"$tree/boot/grub/grub.cfg" <<-END
-	linux /boot/vmlinuz console=ttyS0,115200 loglevel=4 net.ifnames=0 random.trust_cpu=on mitigations=off
+	linux /boot/vmlinuz console=$console loglevel=4 net.ifnames=0 random.trust_cpu=on mitigations=off
 	initrd /boot/initrd
 	boot
 END

@@ -41,10 +41,12 @@ install_packages() {
 
 # What running instances needs, and what building images from Debian's packages needs.
 host_packages=(ca-certificates curl dnsmasq-base iproute2 mtools nftables openssh-client procps qemu-utils util-linux)
-image_packages=(cpio e2fsprogs fdisk grub-common grub-pc-bin mmdebstrap zstd)
+image_packages=(arch-test cpio e2fsprogs fdisk grub-common mmdebstrap zstd)
+# What guests of every architecture need.
+guest_packages=(qemu-system-x86 seabios ovmf qemu-system-arm qemu-efi-aarch64 qemu-efi-arm)
 case $(uname -m) in
 x86_64) host_packages+=(qemu-system-x86 seabios ovmf) ;;
-aarch64) host_packages+=(qemu-system-arm qemu-efi-aarch64) ;;
+aarch64) host_packages+=(qemu-system-arm qemu-efi-aarch64 qemu-efi-arm) ;;
 esac
 
 node_version=22.23.3

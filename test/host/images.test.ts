@@ -566,7 +566,8 @@ describe('the catalog', () => {
   }
 
   const trusting = (): { ca: string; isAllowed: () => boolean } => ({ ca: server.ca, isAllowed: () => true });
-  const recipe = (): string => `echo "==> making the disk" >&2; echo noise >&2; cp '${qcow2}' "$1"`;
+  const recipe = (): string =>
+    `echo "==> making the disk" >&2; echo noise >&2; [ "$2" = x86_64 ]; cp '${qcow2}' "$1"`;
 
   test('an image is downloaded, verified, and there the next time', async () => {
     const ctx = offer({ origin: server.origin, recipe: 'exit 1' });

@@ -3,6 +3,8 @@ import { execa } from 'execa';
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Instance } from '@aws-sdk/client-ec2';
+import type { BootMode } from '../../src/core/architecture.ts';
+import { catalogEntry } from '../../src/ec2/images/catalog.ts';
 import { layoutOf, locate, type Layout } from '../../src/store/layout.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
@@ -82,30 +84,35 @@ export class Cloud {
   }
 }
 
-export type ImageName = 'tiny' | 'debian-12';
+/** Entries of the catalog that scripts/test builds. */
+export type ImageName = 'tiny' | 'tiny-i386' | 'tiny-arm64' | 'tiny-armhf' | 'debian-12' | 'debian-12-i386';
 
 /** A fresh home that has these images, from the cache that scripts/test has filled. */
 export async function openCloud(...images: readonly ImageName[]): Promise<Cloud> {
   if (!existsSync(PROGRAM)) throw new Error('dist/ is missing: npm run build');
   const cloud = new Cloud(mkdtempSync('/var/tmp/bonami-test-'));
-  for (const name of images)
-    await cloud.bonami('image', 'import', cachedImage(name), ...IMPORT_OPTIONS[name]);
+  for (const name of images) await importImage(cloud, name);
   return cloud;
 }
 
-const IMPORT_OPTIONS: Readonly<Record<ImageName, readonly string[]>> = {
-  tiny: ['--name', 'tiny', '--user', 'root', '--first-boot', 'tiny', '--boot-mode', 'legacy-bios'],
-  'debian-12': [
-    '--name',
-    'debian-12',
-    '--user',
-    'debian',
-    '--root-device',
-    '/dev/xvda',
-    '--boot-mode',
-    'legacy-bios',
-  ],
-};
+/** Imports a cached image as its catalog entry describes it, but for what is told otherwise. */
+export async function importImage(
+  cloud: Cloud,
+  entryName: ImageName,
+  { name = entryName, bootMode }: { readonly name?: string; readonly bootMode?: BootMode } = {},
+): Promise<void> {
+  const entry = await catalogEntry(join(ROOT, 'images'), entryName);
+  const options = {
+    name,
+    architecture: entry.architecture,
+    'boot-mode': bootMode ?? entry.bootMode,
+    user: entry.defaultUser,
+    'first-boot': entry.firstBoot,
+    'root-device': entry.rootDeviceName,
+  };
+  const words = Object.entries(options).flatMap(([option, value]) => [`--${option}`, value]);
+  await cloud.bonami('image', 'import', cachedImage(entryName), ...words);
+}
 
 /** The image file that scripts/test has built; a test that needs it says so when it is missing. */
 export function cachedImage(name: ImageName): string {

@@ -58,7 +58,7 @@ export async function buildInto(
   const folder = arrivals.workFolder;
   const path = `${folder}/built.qcow2`;
   const isRoot = process.getuid?.() === 0;
-  const [command, ...args] = [...(isRoot ? ALONE : []), recipe, path];
+  const [command, ...args] = [...(isRoot ? ALONE : []), recipe, path, entry.architecture];
   await run(command ?? recipe, args, {
     signal: ctx.signal,
     timeoutMs: BUILD_TIMEOUT_MS,

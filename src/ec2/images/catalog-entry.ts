@@ -65,7 +65,7 @@ export const imageFacts = z.strictObject({
 export const catalogEntry = imageFacts.extend({
   name: z.string().regex(/^[a-z0-9][a-z0-9.-]{2,63}$/),
   architecture: z.enum(ARCHITECTURES),
-  /** A program beside the entry, called with the qcow2 file to make as its one argument. */
+  /** A program in the catalog, by its path from the entry; called with the qcow2 file to make and the architecture. */
   build: z
     .string()
     .regex(/^[\w./-]+$/)

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import type { Architecture } from '../../core/architecture.ts';
 import { Ec2Error } from '../../core/errors.ts';
+import { MACHINE_TABLE } from '../../host/qemu/machine-table.ts';
 import type { Image } from '../../store/images.ts';
 import type { Ec2Context } from '../context.ts';
 import { INSTANCE_TYPES, type InstanceType } from './instance-types.ts';
@@ -19,8 +20,8 @@ const HOST_RESERVE = 256;
 
 /**
  * Checks that a type can have the image and the host can have the type. Throws `InvalidParameterValue` for an
- * architecture that does not match, `InsufficientInstanceCapacity` for more memory than the host has left; says so,
- * and goes on, when the machine has more vCPUs than the host.
+ * architecture that does not match or cannot have so much memory, `InsufficientInstanceCapacity` for more memory than
+ * the host has left; says so, and goes on, when the machine has more vCPUs than the host.
  */
 export function checkFits(
   ctx: Pick<Ec2Context, 'report'>,
@@ -48,13 +49,23 @@ export function checkFits(
 }
 
 function requireMemory({ type, image, memoryMiB, count }: Omit<Fit, 'cpus'>, host: HostCapacity): void {
+  const { maximumMemoryMiB } = MACHINE_TABLE[image.architecture];
   const free = host.memoryMiB - HOST_RESERVE;
-  if (memoryMiB * count <= free) return;
   const fitting = INSTANCE_TYPES.filter(
-    (each) => canRun(each, image.architecture) && each.memoryMiB * count <= free,
+    (each) =>
+      canRun(each, image.architecture) &&
+      each.memoryMiB <= maximumMemoryMiB &&
+      each.memoryMiB * count <= free,
   ).toSorted(
     (a, b) => b.memoryMiB - a.memoryMiB || Number(isOfFamily(b, type)) - Number(isOfFamily(a, type)),
   );
+  if (memoryMiB > maximumMemoryMiB)
+    throw new Ec2Error(
+      'InvalidParameterValue',
+      `${memoryMiB} MiB (${type.name}) are more than the ${maximumMemoryMiB} MiB that a machine of the architecture '${image.architecture}' can have`,
+      { hint: fitting[0] ? `-t ${fitting[0].name}` : `--memory ${maximumMemoryMiB}` },
+    );
+  if (memoryMiB * count <= free) return;
   throw new Ec2Error(
     'InsufficientInstanceCapacity',
     `${count > 1 ? `${count} instances` : 'An instance'} of ${memoryMiB} MiB (${type.name}) ${count > 1 ? 'do' : 'does'} not fit: ${Math.max(0, Math.floor(free))} MiB of this host's memory are available`,

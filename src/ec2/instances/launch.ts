@@ -1,23 +1,14 @@
 // From a recorded instance to a running machine. Every step can be done twice, writes its undo on the next line,
 // and dies cleanly: a crash anywhere leaves `pending`, which reconcile.ts finishes or rolls back.
 import { randomUUID } from 'node:crypto';
-import {
-  chownSync,
-  copyFileSync,
-  existsSync,
-  openSync,
-  closeSync,
-  chmodSync,
-  rmSync,
-  statSync,
-} from 'node:fs';
+import { chownSync, existsSync, openSync, closeSync, chmodSync, rmSync, statSync } from 'node:fs';
 import { failpoint } from '../../core/failpoint.ts';
 import type { InstanceId } from '../../core/ids.ts';
 import { settleAll } from '../../core/settle-all.ts';
 import { ensureAgent } from '../../host/agent/client.ts';
 import { createEmpty } from '../../host/disk/qemu-img.ts';
 import { namespacePath } from '../../host/link/namespace.ts';
-import { findFirmware } from '../../host/qemu/firmware.ts';
+import { copyVariables, findFirmware } from '../../host/qemu/firmware.ts';
 import type { Firmware } from '../../host/qemu/machine-spec.ts';
 import { continueMachine, kill, launchMachine } from '../../host/qemu/running-machine.ts';
 import { Undo } from '../../host/undo.ts';
@@ -162,8 +153,7 @@ async function prepareFirmware(ctx: Ec2Context, instance: Instance): Promise<Fir
   const pair = findFirmware(instance.architecture);
   const variables = ctx.layout.instance(instance.instanceId).firmwareVariables;
   if (!existsSync(variables)) {
-    copyFileSync(pair.variables, variables);
-    chmodSync(variables, 0o600);
+    copyVariables(pair.variables, variables);
     own(instance.uid, variables);
   }
   return { kind: 'uefi', code: pair.code, variables };

@@ -8,6 +8,7 @@ import type { SubnetId, VpcId } from '../../core/ids.ts';
 import { requireCommand } from '../../host/command.ts';
 import { hostReaches } from '../../host/qemu/cpu-level.ts';
 import { probeAccelerator } from '../../host/qemu/accelerator.ts';
+import { findFirmware } from '../../host/qemu/firmware.ts';
 import { MACHINE_TABLE } from '../../host/qemu/machine-table.ts';
 import type { Image } from '../../store/images.ts';
 import type { Instance, MetadataOptions } from '../../store/instances.ts';
@@ -73,6 +74,10 @@ export async function planLaunch(ctx: Ec2Context, request: RunInstancesInput): P
   const memoryMiB = request.Bonami?.MemoryMiB ?? type.memoryMiB;
   const count = launchCount(request);
   checkFits(ctx, { type, image, cpus, memoryMiB, count });
+  // Where an image can do both, BIOS: its firmware is the quicker one under emulation. ARM has UEFI only.
+  const bootMode =
+    image.bootMode === 'uefi' || MACHINE_TABLE[image.architecture].uefiOnly ? 'uefi' : 'legacy-bios';
+  if (bootMode === 'uefi') findFirmware(image.architecture);
   const { vpc } = await ensureDefaultVpc(ctx);
   const subnet = resolveSubnet(ctx.db, {
     vpcId: vpc.vpcId,
@@ -83,9 +88,7 @@ export async function planLaunch(ctx: Ec2Context, request: RunInstancesInput): P
     instanceType: type.name,
     cpus,
     memoryMiB,
-    // Where an image can do both, BIOS: its firmware is the quicker one under emulation. ARM has UEFI only.
-    bootMode:
-      image.bootMode === 'uefi' || MACHINE_TABLE[image.architecture].uefiOnly ? 'uefi' : 'legacy-bios',
+    bootMode,
     keyName: checkedKeyName(ctx, request.KeyName),
     vpcId: subnet.vpcId,
     subnet,

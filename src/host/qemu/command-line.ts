@@ -83,18 +83,22 @@ function socket(id: string, path: string, more: string): string {
   return `socket,id=${id},path=${escape(path)},server=on,wait=off${more}`;
 }
 
-function accelerator({ accelerator: accel, memoryMiB }: MachineSpec): readonly (readonly string[])[] {
+function accelerator({
+  accelerator: accel,
+  architecture,
+  memoryMiB,
+}: MachineSpec): readonly (readonly string[])[] {
   if (accel === 'kvm')
     return [
       ['-accel', 'kvm'],
       ['-cpu', 'host'],
     ];
-  // `max`, because qemu64 lacks what distributions since 2022 need (x86-64-v2). The translation cache counts
-  // against the host's memory, hence smaller for small guests. Threads: QEMU knows when they are safe.
+  // The translation cache counts against the host's memory, hence smaller for small guests. Threads: QEMU knows when
+  // they are safe.
   const cacheMiB = memoryMiB >= 1024 ? 512 : 256;
   return [
     ['-accel', `tcg,tb-size=${cacheMiB}`],
-    ['-cpu', 'max'],
+    ['-cpu', MACHINE_TABLE[architecture].emulatedCpu],
   ];
 }
 

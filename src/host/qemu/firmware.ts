@@ -1,4 +1,13 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  ftruncateSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  writeSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import type { Architecture } from '../../core/architecture.ts';
 import { HostError } from '../../core/errors.ts';
@@ -8,6 +17,9 @@ export interface FirmwarePair {
   readonly code: string;
   readonly variables: string;
 }
+
+/** What is not written: as much as a pflash's sector. */
+const BLOCK = Buffer.alloc(2 ** 18);
 
 const DESCRIPTORS = '/usr/share/qemu/firmware';
 
@@ -19,7 +31,11 @@ const KNOWN: Readonly<Record<Architecture, readonly (readonly [code: string, var
     ['/usr/share/edk2/ovmf/OVMF_CODE.fd', '/usr/share/edk2/ovmf/OVMF_VARS.fd'],
     ['/usr/share/edk2/x64/OVMF_CODE.4m.fd', '/usr/share/edk2/x64/OVMF_VARS.4m.fd'],
   ],
-  i386: [['/usr/share/OVMF/OVMF32_CODE_4M.secboot.fd', '/usr/share/OVMF/OVMF32_VARS_4M.fd']],
+  // Debian and Ubuntu have only one with Secure Boot.
+  i386: [
+    ['/usr/share/edk2/ovmf-ia32/OVMF_CODE.fd', '/usr/share/edk2/ovmf-ia32/OVMF_VARS.fd'],
+    ['/usr/share/edk2/ia32/OVMF_CODE.4m.fd', '/usr/share/edk2/ia32/OVMF_VARS.4m.fd'],
+  ],
   arm64: [
     ['/usr/share/AAVMF/AAVMF_CODE.fd', '/usr/share/AAVMF/AAVMF_VARS.fd'],
     ['/usr/share/edk2/aarch64/QEMU_EFI-pflash.raw', '/usr/share/edk2/aarch64/vars-template-pflash.raw'],
@@ -27,11 +43,11 @@ const KNOWN: Readonly<Record<Architecture, readonly (readonly [code: string, var
   armhf: [['/usr/share/AAVMF/AAVMF32_CODE.fd', '/usr/share/AAVMF/AAVMF32_VARS.fd']],
 };
 
-const PACKAGES: Readonly<Record<Architecture, string>> = {
-  x86_64: 'ovmf',
-  i386: 'ovmf-ia32',
-  arm64: 'qemu-efi-aarch64',
-  armhf: 'qemu-efi-arm',
+const REMEDIES: Readonly<Record<Architecture, string>> = {
+  x86_64: 'sudo apt-get install ovmf',
+  i386: 'import the image with --boot-mode legacy-bios, if it can boot so',
+  arm64: 'sudo apt-get install qemu-efi-aarch64',
+  armhf: 'sudo apt-get install qemu-efi-arm',
 };
 
 /** QEMU's firmware descriptor (docs/interop/firmware.json), as much of it as matters. */
@@ -46,14 +62,33 @@ interface Descriptor {
   readonly features?: readonly string[];
 }
 
-/** The UEFI firmware for an architecture: plain, without Secure Boot's demands. Throws `FirmwareMissing` with its package. */
+/** The UEFI firmware for an architecture: plain, without Secure Boot's demands. Throws `FirmwareMissing` with its remedy. */
 export function findFirmware(architecture: Architecture): FirmwarePair {
   const pair = described(architecture) ?? known(architecture);
   if (pair === undefined)
     throw new HostError('FirmwareMissing', `there is no UEFI firmware for ${architecture} on this host`, {
-      hint: `sudo apt-get install ${PACKAGES[architecture]}`,
+      hint: REMEDIES[architecture],
     });
   return pair;
+}
+
+/**
+ * A machine's own copy of the template of variables, there whole or not at all. ARM's are 64 MiB of zeros, which take
+ * no space in the copy.
+ */
+export function copyVariables(template: string, path: string): void {
+  const content = readFileSync(template);
+  const file = openSync(`${path}.new`, 'w', 0o600);
+  try {
+    for (let at = 0; at < content.length; at += BLOCK.length) {
+      const block = content.subarray(at, at + BLOCK.length);
+      if (!block.equals(BLOCK.subarray(0, block.length))) writeSync(file, block, 0, block.length, at);
+    }
+    ftruncateSync(file, content.length);
+  } finally {
+    closeSync(file);
+  }
+  renameSync(`${path}.new`, path);
 }
 
 function known(architecture: Architecture): FirmwarePair | undefined {

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { catalogEntry, readCatalog } from '../../../../src/ec2/images/catalog.ts';
-import { describeEntry } from '../../../../src/ec2/images/image-description.ts';
+import { saidByEntry } from '../../../../src/ec2/images/image-description.ts';
 
 const GOOD = `
 name: test-1
@@ -47,11 +47,17 @@ describe('an entry', () => {
     });
   });
 
+  test('shares the recipe of another', async () => {
+    write('test-1', `${GOOD}build: ../shared/build.sh\n`);
+    const { recipe } = await catalogEntry(folder, 'test-1');
+    expect(recipe).toBe(join(folder, 'shared/build.sh'));
+  });
+
   test('takes what its CPU must have, and what nobody knows', async () => {
     write('test-1', `${GOOD.replace('rootPartition: 1', 'rootPartition: null')}cpuBaseline: x86-64-v3\n`);
     const entry = await catalogEntry(folder, 'test-1');
     expect(entry.rootPartition).toBeNull();
-    expect(describeEntry(entry).cpuBaseline).toBe('x86-64-v3');
+    expect(saidByEntry(entry).cpuBaseline).toBe('x86-64-v3');
   });
 
   const download = (fields: Readonly<Record<string, unknown>>): string =>

@@ -129,6 +129,17 @@ describe('memory', () => {
     );
   });
 
+  test('that an architecture cannot address is refused, with the largest type that it can', () => {
+    expect(() => check(fit('t4g.medium', { architecture: 'armhf' }))).toThrow(
+      expect.objectContaining({
+        code: 'InvalidParameterValue',
+        message: `4096 MiB (t4g.medium) are more than the 3072 MiB that a machine of the architecture 'armhf' can have`,
+        hint: '-t t4g.small',
+      }),
+    );
+    expect(check(fit('t4g.medium', { architecture: 'armhf', memoryMiB: 3072 }))).toEqual([]);
+  });
+
   test('is never less than none, and a part of a MiB does not count', () => {
     expect(() => check(fit('t3.nano'), { cpus: 4, memoryMiB: 100 })).toThrow(
       expect.objectContaining({
