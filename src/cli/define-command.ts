@@ -64,10 +64,20 @@ export function defineCommand<const O extends Readonly<Record<string, Options>>>
         },
         handler: async (args) => {
           requireNumbers(options, args);
-          await declaration.handler(args as never, tools);
+          await declaration.handler(withDashes(positionals, args) as never, tools);
         },
       }),
   };
+}
+
+/** yargs makes an empty word of a lone `-`, by which people mean standard input. */
+function withDashes<T extends Readonly<Record<string, unknown>>>(
+  positionals: Readonly<Record<string, Options>>,
+  args: T,
+): T {
+  if (!process.argv.includes('-')) return args;
+  const meant = Object.keys(positionals).filter((name) => args[name] === '');
+  return { ...args, ...Object.fromEntries(meant.map((name) => [name, '-'])) };
 }
 
 /** yargs takes any word for a number and makes it NaN. */

@@ -55,7 +55,8 @@ async function verify(
   const faults: string[] = [];
   try {
     const layers = layersOf(folder);
-    if (layers.length < digests.length) faults.push(`'${folder}' has ${layers.length} of ${digests.length} layers`);
+    if (layers.length < digests.length)
+      faults.push(`'${folder}' has ${layers.length} of ${digests.length} layers`);
     for (const [number, digest] of digests.entries()) {
       const path = layers[number];
       if (path === undefined) continue;

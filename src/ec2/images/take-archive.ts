@@ -17,13 +17,20 @@ const NAME_BYTES = 100;
  * tar file must hold one disk and nothing else that looks like one.
  */
 export async function takeArchive(source: Source, stream: Readable): Promise<TakenImage> {
-  const first = (await peek(stream, NAME_BYTES)).toString('latin1').replace(/\0.*$/s, '').replace(/^\.\//, '');
+  const first = (await peek(stream, NAME_BYTES))
+    .toString('latin1')
+    .replace(/\0.*$/s, '')
+    .replace(/^\.\//, '');
   if (/\.ovf$/i.test(first)) return takeOva(source, stream);
   if (first === MANIFEST) return takeBundle(source, stream);
   return takePlainTar(source, stream);
 }
 
-async function takeFile(source: Source, name: string, { stream, size }: { readonly stream: Readable; readonly size: number }): Promise<ArrivedDisk> {
+async function takeFile(
+  source: Source,
+  name: string,
+  { stream, size }: { readonly stream: Readable; readonly size: number },
+): Promise<ArrivedDisk> {
   const { signal } = source.ctx;
   const { layers, content } = await unwrap(stream, { signal });
   try {
@@ -51,8 +58,14 @@ async function takeBundle(source: Source, stream: Readable): Promise<TakenImage>
     }
     const disk = manifest.disks.find(({ file }) => file === entry.name);
     if (disk === undefined)
-      throw new HostError('BundleBroken', `'${source.name}' holds '${entry.name}', which its manifest does not name`);
-    arrived.set(disk.file, requireDigest(await takeFile({ ...source, format: 'qcow2' }, entry.name, entry), disk, source));
+      throw new HostError(
+        'BundleBroken',
+        `'${source.name}' holds '${entry.name}', which its manifest does not name`,
+      );
+    arrived.set(
+      disk.file,
+      requireDigest(await takeFile({ ...source, format: 'qcow2' }, entry.name, entry), disk, source),
+    );
   }
   if (manifest === undefined) throw new HostError('BundleBroken', `'${source.name}' has no manifest`);
   return fromManifest(manifest, (disk) => {
@@ -86,7 +99,16 @@ function fromManifest(manifest: Manifest, diskOf: (disk: ManifestDisk) => Arrive
       ...manifest.emptyVolumes.map((each) => ({ kind: 'ebs' as const, ...each, snapshotId: null })),
       ...manifest.instanceStore.map((each) => ({ kind: 'instance-store' as const, ...each })),
     ],
-    origin: { name, description, architecture, bootMode, rootDeviceName, defaultUser, firstBoot, cpuBaseline },
+    origin: {
+      name,
+      description,
+      architecture,
+      bootMode,
+      rootDeviceName,
+      defaultUser,
+      firstBoot,
+      cpuBaseline,
+    },
   };
 }
 
@@ -98,9 +120,13 @@ async function takePlainTar(source: Source, stream: Readable): Promise<TakenImag
     // What people put beside a disk: notes and checksums.
     if (/\.(?:txt|md|json|sha\d+|sha\d+sum|sig|asc)$/i.test(entry.name) || entry.size === 0) continue;
     if (root !== undefined)
-      throw new HostError('ArchiveHostile', `'${source.name}' holds '${taken}' and '${entry.name}': which one is the disk?`, {
-        hint: 'unpack it and import the disk',
-      });
+      throw new HostError(
+        'ArchiveHostile',
+        `'${source.name}' holds '${taken}' and '${entry.name}': which one is the disk?`,
+        {
+          hint: 'unpack it and import the disk',
+        },
+      );
     taken = entry.name;
     root = await takeFile(source, entry.name, entry);
   }
@@ -138,7 +164,8 @@ async function readText(stream: Readable, maxBytes: number): Promise<string> {
   let length = 0;
   for await (const chunk of stream as AsyncIterable<Buffer>) {
     length += chunk.length;
-    if (length > maxBytes) throw new HostError('BundleBroken', `the manifest is longer than ${maxBytes} bytes`);
+    if (length > maxBytes)
+      throw new HostError('BundleBroken', `the manifest is longer than ${maxBytes} bytes`);
     chunks.push(chunk);
   }
   return Buffer.concat(chunks).toString('utf8');

@@ -53,17 +53,16 @@ export async function takeImage(
   const head = await headOf(path, HEAD_BYTES);
   if (recogniseCompression(head) !== undefined || isTar(head))
     return takeStream(source, createReadStream(path, { highWaterMark: 1 << 20 }), { expected });
-  if (expected !== undefined) await verifyFile(path, expected, { signal: ctx.signal, onProgress: progressOf(ctx, `verifying ${opened.file}`) });
-  return takeOne(source, async (to) =>
-    takeDiskFile(path, { ...commonOptions(source, to), isOurs: false }));
+  if (expected !== undefined)
+    await verifyFile(path, expected, {
+      signal: ctx.signal,
+      onProgress: progressOf(ctx, `verifying ${opened.file}`),
+    });
+  return takeOne(source, async (to) => takeDiskFile(path, { ...commonOptions(source, to), isOurs: false }));
 }
 
 /** Takes the qcow2 file that a recipe of ours has made; it is moved. */
-export async function takeBuilt(
-  ctx: Ec2Context,
-  path: string,
-  arrivals: Arrivals,
-): Promise<TakenImage> {
+export async function takeBuilt(ctx: Ec2Context, path: string, arrivals: Arrivals): Promise<TakenImage> {
   const source = { ctx, arrivals, format: 'qcow2' as const, name: path };
   return takeOne(source, async (to) => takeDiskFile(path, { ...commonOptions(source, to), isOurs: true }));
 }
@@ -113,10 +112,7 @@ async function takeDisk(source: Source, stream: Readable, length: number | undef
   );
 }
 
-async function takeOne(
-  { arrivals }: Source,
-  take: (to: string) => Promise<TakenDisk>,
-): Promise<TakenImage> {
+async function takeOne({ arrivals }: Source, take: (to: string) => Promise<TakenDisk>): Promise<TakenImage> {
   return { root: { disk: await takeInto(arrivals, take) }, others: [], otherMappings: [], origin: {} };
 }
 

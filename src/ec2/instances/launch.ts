@@ -1,7 +1,16 @@
 // From a recorded instance to a running machine. Every step can be done twice, writes its undo on the next line,
 // and dies cleanly: a crash anywhere leaves `pending`, which reconcile.ts finishes or rolls back.
 import { randomUUID } from 'node:crypto';
-import { chownSync, existsSync, openSync, closeSync, chmodSync, rmSync, statSync } from 'node:fs';
+import {
+  chownSync,
+  copyFileSync,
+  existsSync,
+  openSync,
+  closeSync,
+  chmodSync,
+  rmSync,
+  statSync,
+} from 'node:fs';
 import { failpoint } from '../../core/failpoint.ts';
 import type { InstanceId } from '../../core/ids.ts';
 import { settleAll } from '../../core/settle-all.ts';

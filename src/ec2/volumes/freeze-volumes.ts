@@ -87,9 +87,13 @@ async function redirect(ctx: Ec2Context, qmp: QmpConnection, { wanted, uid }: Re
       if (isUnused) await dropLayer(top);
       const from = isUnused ? below : top;
       if (from === undefined || !written.has(from))
-        throw new HostError('DiskBroken', `the machine does not write to the highest layer of ${volume.volumeId}`, {
-          hint: `bonami stop ${volume.attachment?.instanceId ?? ''}, then try again`,
-        });
+        throw new HostError(
+          'DiskBroken',
+          `the machine does not write to the highest layer of ${volume.volumeId}`,
+          {
+            hint: `bonami stop ${volume.attachment?.instanceId ?? ''}, then try again`,
+          },
+        );
       const to = await nextLayer(ctx, volume, uid);
       undo.add(to, async () => dropLayer(to));
       redirections.push({ from, to });

@@ -25,7 +25,10 @@ export interface Ovf {
 
 /** An element that may be there once, several times, or not at all. */
 const several = <T extends z.ZodType>(element: T) =>
-  z.preprocess((value) => (value === undefined || value === '' ? [] : Array.isArray(value) ? value : [value]), z.array(element));
+  z.preprocess(
+    (value) => (value === undefined || value === '' ? [] : Array.isArray(value) ? value : [value]),
+    z.array(element),
+  );
 const text = z.coerce.string();
 
 const item = z.object({
@@ -39,10 +42,17 @@ const envelope = z.object({
   Envelope: z.object({
     References: z.object({
       File: several(
-        z.object({ '@id': text, '@href': text, '@compression': text.optional(), '@chunkSize': text.optional() }),
+        z.object({
+          '@id': text,
+          '@href': text,
+          '@compression': text.optional(),
+          '@chunkSize': text.optional(),
+        }),
       ),
     }),
-    DiskSection: z.object({ Disk: several(z.object({ '@diskId': text, '@fileRef': text.optional() })) }).optional(),
+    DiskSection: z
+      .object({ Disk: several(z.object({ '@diskId': text, '@fileRef': text.optional() })) })
+      .optional(),
     VirtualSystemCollection: z.unknown().optional(),
     VirtualSystem: z
       .object({
@@ -106,14 +116,18 @@ function parseEnvelope(xml: string): Envelope {
     throw refused(`cannot be read: ${shown(messageOf(cause))}`);
   }
   const result = envelope.safeParse(parsed);
-  if (!result.success) throw refused('lacks what a descriptor has', z.prettifyError(result.error).split('\n').map(shown));
+  if (!result.success)
+    throw refused('lacks what a descriptor has', z.prettifyError(result.error).split('\n').map(shown));
   return result.data.Envelope;
 }
 
 type Disk = NonNullable<Envelope['DiskSection']>['Disk'][number];
 
 /** By controller and place on it, as the machine would find them; disks that no drive has come last. */
-function orderedDisks({ VirtualHardwareSection }: NonNullable<Envelope['VirtualSystem']>, disks: readonly Disk[]): readonly Disk[] {
+function orderedDisks(
+  { VirtualHardwareSection }: NonNullable<Envelope['VirtualSystem']>,
+  disks: readonly Disk[],
+): readonly Disk[] {
   const drives = VirtualHardwareSection.flatMap(({ Item, StorageItem }) => [...Item, ...StorageItem])
     .filter(({ ResourceType = '' }) => DISK_TYPES.has(ResourceType))
     .toSorted(
@@ -122,13 +136,16 @@ function orderedDisks({ VirtualHardwareSection }: NonNullable<Envelope['VirtualS
         Number(a.AddressOnParent ?? 0) - Number(b.AddressOnParent ?? 0),
     )
     .flatMap(({ HostResource }) => HostResource.map((resource) => resource.replace(/^.*\/disk\//, '')));
-  const place = ({ '@diskId': id }: Disk): number => (drives.includes(id) ? drives.indexOf(id) : drives.length);
+  const place = ({ '@diskId': id }: Disk): number =>
+    drives.includes(id) ? drives.indexOf(id) : drives.length;
   return disks.toSorted((a, b) => place(a) - place(b));
 }
 
 /** VMware's and VirtualBox' way of saying it. */
 function firmwareOf({ VirtualHardwareSection }: NonNullable<Envelope['VirtualSystem']>): Ovf['firmware'] {
-  const said = VirtualHardwareSection.flatMap(({ Config }) => Config).find(({ '@key': key }) => key === 'firmware');
+  const said = VirtualHardwareSection.flatMap(({ Config }) => Config).find(
+    ({ '@key': key }) => key === 'firmware',
+  );
   const value = said?.['@value'];
   return value === 'efi' || value === 'bios' ? value : undefined;
 }

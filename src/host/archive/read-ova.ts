@@ -33,18 +33,21 @@ export async function readOva(source: Readable, { signal, onDisk }: OvaOptions):
       const hashed = new Hashed(entry);
       ovf = parseOvf(await readText(hashed.stream, MAX_OVF_BYTES, name));
       seen.set(name, hashed.digests());
-    } else if (/\.mf$/i.test(name)) manifest = parseManifest(await readText(entry.stream, MAX_MANIFEST_BYTES, name));
+    } else if (/\.mf$/i.test(name))
+      manifest = parseManifest(await readText(entry.stream, MAX_MANIFEST_BYTES, name));
     else if (!/\.cert$/i.test(name)) seen.set(name, await takeFile(ovf, entry, onDisk));
   }
   if (ovf === undefined) throw corrupt('is empty');
-  for (const { file } of ovf.disks) if (!seen.has(file)) throw corrupt(`lacks '${file}', which its descriptor names`);
+  for (const { file } of ovf.disks)
+    if (!seen.has(file)) throw corrupt(`lacks '${file}', which its descriptor names`);
   for (const line of manifest) verify(line, seen);
   return ovf;
 }
 
 async function takeFile(ovf: Ovf, entry: TarEntry, onDisk: OvaOptions['onDisk']): Promise<Digests> {
   const { name, size } = entry;
-  if (!ovf.files.has(name)) throw new HostError('ArchiveHostile', `the archive holds '${name}', which its descriptor does not name`);
+  if (!ovf.files.has(name))
+    throw new HostError('ArchiveHostile', `the archive holds '${name}', which its descriptor does not name`);
   const disk = ovf.disks.find(({ file }) => file === name);
   const hashed = new Hashed(entry);
   if (disk) await onDisk(disk, hashed.stream, size);
@@ -54,7 +57,10 @@ async function takeFile(ovf: Ovf, entry: TarEntry, onDisk: OvaOptions['onDisk'])
 
 /** A file of the archive whose bytes are hashed as they are read. */
 class Hashed {
-  readonly #hashes: readonly (readonly [Algorithm, Hash])[] = ALGORITHMS.map((name) => [name, createHash(name)]);
+  readonly #hashes: readonly (readonly [Algorithm, Hash])[] = ALGORITHMS.map((name) => [
+    name,
+    createHash(name),
+  ]);
   readonly stream: Readable;
 
   constructor({ stream }: TarEntry) {
@@ -86,7 +92,8 @@ function parseManifest(text: string): readonly ManifestLine[] {
     .split(/\r?\n/)
     .filter((line) => line.trim() !== '')
     .map((line) => {
-      const [, name = '', file = '', hex = ''] = /^(SHA1|SHA256|SHA512) ?\(([^)]+)\) ?= ?([0-9a-f]+)\s*$/i.exec(line) ?? [];
+      const [, name = '', file = '', hex = ''] =
+        /^(SHA1|SHA256|SHA512) ?\(([^)]+)\) ?= ?([0-9a-f]+)\s*$/i.exec(line) ?? [];
       const algorithm = ALGORITHMS.find((each) => each === name.toLowerCase());
       if (algorithm === undefined) throw corrupt('has a manifest that cannot be read');
       return { algorithm, file, hex: hex.toLowerCase() };
@@ -96,7 +103,8 @@ function parseManifest(text: string): readonly ManifestLine[] {
 function verify({ algorithm, file, hex }: ManifestLine, seen: ReadonlyMap<string, Digests>): void {
   const digests = seen.get(file);
   if (digests === undefined) throw corrupt(`lacks '${file}', which its manifest names`);
-  if (digests[algorithm] !== hex) throw corrupt(`has another '${file}' than its manifest says (${algorithm})`);
+  if (digests[algorithm] !== hex)
+    throw corrupt(`has another '${file}' than its manifest says (${algorithm})`);
 }
 
 async function readText(stream: Readable, maxBytes: number, name: string): Promise<string> {
@@ -104,7 +112,8 @@ async function readText(stream: Readable, maxBytes: number, name: string): Promi
   let length = 0;
   for await (const chunk of stream as AsyncIterable<Buffer>) {
     length += chunk.length;
-    if (length > maxBytes) throw new HostError('ArchiveTooLarge', `'${name}' is longer than ${maxBytes} bytes`);
+    if (length > maxBytes)
+      throw new HostError('ArchiveTooLarge', `'${name}' is longer than ${maxBytes} bytes`);
     chunks.push(chunk);
   }
   return Buffer.concat(chunks).toString('utf8');

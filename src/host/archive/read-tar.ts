@@ -92,10 +92,15 @@ async function* judged(entries: Extract, options: TarOptions): AsyncGenerator<Ta
 /** Where one program reads a file and another a link, one of them is deceived. */
 /** `pax`: the records of extended headers (POSIX). */
 function requireRegular({ name, type, pax, linkname }: Header): void {
-  if (type !== 'file' || linkname) throw hostile(`holds '${shown(name)}', which is ${KINDS[String(type)] ?? 'no regular file'}`);
-  const renamed = Object.keys(pax ?? {}).find((key) => key === 'path' || key === 'linkpath' || /^GNU\.sparse/i.test(key));
+  if (type !== 'file' || linkname)
+    throw hostile(`holds '${shown(name)}', which is ${KINDS[String(type)] ?? 'no regular file'}`);
+  const renamed = Object.keys(pax ?? {}).find(
+    (key) => key === 'path' || key === 'linkpath' || /^GNU\.sparse/i.test(key),
+  );
   if (renamed !== undefined)
-    throw hostile(`gives '${shown(name)}' another ${renamed === 'path' ? 'name' : 'meaning'} in an extended header`);
+    throw hostile(
+      `gives '${shown(name)}' another ${renamed === 'path' ? 'name' : 'meaning'} in an extended header`,
+    );
 }
 
 const KINDS: Readonly<Record<string, string>> = {
@@ -113,7 +118,10 @@ interface Sizes {
   readonly total: number;
 }
 
-function requireSize({ name, size, total }: Sizes, { maxFileBytes = 2 * 2 ** 40, maxBytes = 4 * 2 ** 40 }: TarOptions): void {
+function requireSize(
+  { name, size, total }: Sizes,
+  { maxFileBytes = 2 * 2 ** 40, maxBytes = 4 * 2 ** 40 }: TarOptions,
+): void {
   if (!Number.isSafeInteger(size) || size < 0) throw corrupt(`gives '${name}' no size that can be`);
   if (size > maxFileBytes) throw tooLarge(`holds '${name}' of ${size} bytes; ${maxFileBytes} are allowed`);
   if (total > maxBytes) throw tooLarge(`holds more than ${maxBytes} bytes`);
@@ -139,7 +147,8 @@ function asArchiveError(error: unknown): unknown {
   const said = messageOf(error);
   // tar-stream's own words.
   if (/unexpected end/i.test(said)) return corrupt('ends too soon');
-  if (/invalid tar header|invalid checksum|pax|encoding/i.test(said)) return corrupt('has a header that cannot be read');
+  if (/invalid tar header|invalid checksum|pax|encoding/i.test(said))
+    return corrupt('has a header that cannot be read');
   return error;
 }
 

@@ -27,7 +27,12 @@ const STREAM_OPTIMIZED = 'http://www.vmware.com/interfaces/specifications/vmdk.h
 export function ovfDescriptor({ name, architecture, isUefi, cpus, memoryMiB, disks }: OvfRequest): string {
   const is64 = architecture === 'x86_64' || architecture === 'arm64';
   const [systemId, systemType] = is64 ? SYSTEMS.bits64 : SYSTEMS.bits32;
-  const builder = new XMLBuilder({ ignoreAttributes: false, attributeNamePrefix: '@', format: true, suppressEmptyNode: true });
+  const builder = new XMLBuilder({
+    ignoreAttributes: false,
+    attributeNamePrefix: '@',
+    format: true,
+    suppressEmptyNode: true,
+  });
   const controller = 3;
   const document = {
     '?xml': { '@version': '1.0', '@encoding': 'UTF-8' },
@@ -38,7 +43,11 @@ export function ovfDescriptor({ name, architecture, isUefi, cpus, memoryMiB, dis
       '@xmlns:vssd': 'http://schemas.dmtf.org/wbem/wscim/1/cim-schema/2/CIM_VirtualSystemSettingData',
       '@xmlns:vmw': 'http://www.vmware.com/schema/ovf',
       References: {
-        File: disks.map(({ file, size }, index) => ({ '@ovf:id': `file${index}`, '@ovf:href': file, '@ovf:size': size })),
+        File: disks.map(({ file, size }, index) => ({
+          '@ovf:id': `file${index}`,
+          '@ovf:href': file,
+          '@ovf:size': size,
+        })),
       },
       DiskSection: {
         Info: 'Virtual disks',
@@ -72,7 +81,12 @@ export function ovfDescriptor({ name, architecture, isUefi, cpus, memoryMiB, dis
             'vssd:VirtualSystemType': 'vmx-13',
           },
           Item: [
-            item({ name: `${cpus} virtual CPUs`, id: 1, type: TYPES.cpu, more: { 'rasd:VirtualQuantity': cpus } }),
+            item({
+              name: `${cpus} virtual CPUs`,
+              id: 1,
+              type: TYPES.cpu,
+              more: { 'rasd:VirtualQuantity': cpus },
+            }),
             item({
               name: `${memoryMiB} MiB of memory`,
               id: 2,
@@ -80,7 +94,13 @@ export function ovfDescriptor({ name, architecture, isUefi, cpus, memoryMiB, dis
               before: { 'rasd:AllocationUnits': 'byte * 2^20' },
               more: { 'rasd:VirtualQuantity': memoryMiB },
             }),
-            item({ name: 'SCSI controller', id: controller, type: TYPES.scsi, before: { 'rasd:Address': 0 }, subtype: 'VirtualSCSI' }),
+            item({
+              name: 'SCSI controller',
+              id: controller,
+              type: TYPES.scsi,
+              before: { 'rasd:Address': 0 },
+              subtype: 'VirtualSCSI',
+            }),
             ...disks.map((_, index) =>
               item({
                 name: `Hard disk ${index + 1}`,

@@ -18,7 +18,9 @@ const MAX_NAME = 100;
  * A tar archive of these files, which everybody may read and root owns. The same files make the same bytes. Throws
  * `ArchiveHostile` for names that `readTar` would refuse, and `ImageChanged` when a content has another size.
  */
-export async function* writeTar(files: AsyncIterable<TarFile> | Iterable<TarFile>): AsyncGenerator<Buffer, void> {
+export async function* writeTar(
+  files: AsyncIterable<TarFile> | Iterable<TarFile>,
+): AsyncGenerator<Buffer, void> {
   const pack = packer();
   let failure: unknown;
   const written = writeAll(pack, files).catch((error: unknown) => {
@@ -44,8 +46,7 @@ async function writeAll(pack: Pack, files: AsyncIterable<TarFile> | Iterable<Tar
     const header = { name, size, mode: 0o644, mtime: new Date(0), uname: 'root', gname: 'root' };
     // streamx' streams do all that Node's are asked for here.
     const sink = pack.entry(header) as unknown as Writable;
-    for await (const piece of exactly(name, size, content))
-      if (!sink.write(piece)) await once(sink, 'drain');
+    for await (const piece of exactly(name, size, content)) if (!sink.write(piece)) await once(sink, 'drain');
     sink.end();
     await once(sink, 'close');
   }

@@ -47,7 +47,18 @@ export async function exportDisk({
   if (!isAbsolute(to)) throw new HostError('InvalidArgument', `'${to}' is not an absolute path`);
   const { driver, options } = FORMATS[format];
   try {
-    const args = ['convert', '-p', '-U', '--image-opts', '-O', driver, ...options, '--', imageOptions(layers), to];
+    const args = [
+      'convert',
+      '-p',
+      '-U',
+      '--image-opts',
+      '-O',
+      driver,
+      ...options,
+      '--',
+      imageOptions(layers),
+      to,
+    ];
     // The layers are ours, but what is in them was written by guests. Room for tables and for what does not compress.
     const fileBytes = Math.ceil(virtualSize * 1.01) + 64 * 2 ** 20;
     const line = await confine('qemu-img', args, { cpuSeconds: DAY, fileBytes, uses: 'files' });

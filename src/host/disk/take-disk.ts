@@ -198,16 +198,17 @@ async function takeRawStream(
   const window = { head, tail: tail.bytes, part: Buffer.alloc(0), size: tail.length };
   const found = inspected(window, { format, name });
   if (found !== 'raw')
-    throw new HostError('ImageFormatAmbiguous', `'${name}' began like a raw disk and ended like a ${found} image`, {
-      hint: `--format ${found === 'vpc' ? 'vhd' : found}`,
-    });
+    throw new HostError(
+      'ImageFormatAmbiguous',
+      `'${name}' began like a raw disk and ended like a ${found} image`,
+      {
+        hint: `--format ${found === 'vpc' ? 'vhd' : found}`,
+      },
+    );
   return taken;
 }
 
-function inspected(
-  window: Window,
-  { format, name }: Pick<StreamOptions, 'format' | 'name'>,
-): DiskFormat {
+function inspected(window: Window, { format, name }: Pick<StreamOptions, 'format' | 'name'>): DiskFormat {
   try {
     return inspect(window, { format }).format;
   } catch (error) {

@@ -37,7 +37,8 @@ export async function redirectWrites(
     const actions = [];
     for (const { from, to } of redirections) {
       const fileNode = files.find(({ file }) => file === from)?.['node-name'];
-      if (fileNode === undefined) throw new HostError('DiskBroken', `the machine does not write to '${from}'`);
+      if (fileNode === undefined)
+        throw new HostError('DiskBroken', `the machine does not write to '${from}'`);
       const node = fileNode.replace(/file$/, '');
       const overlay = nextName(node);
       // `backing: null`: the layer below is the node that it is put on, whatever the header says.

@@ -40,7 +40,11 @@ beforeEach(() => {
     );
   };
   put('images', { id: IMAGE, name: 'mine', digest: DIGEST }, image(IMAGE, 'mine', 'available'));
-  put('images', { id: 'ami-0fffffffffffffff1', name: 'half', digest: null }, image('ami-0fffffffffffffff1', 'half', 'pending'));
+  put(
+    'images',
+    { id: 'ami-0fffffffffffffff1', name: 'half', digest: null },
+    image('ami-0fffffffffffffff1', 'half', 'pending'),
+  );
   for (const [volumeId, imageId] of [
     [ROOT, IMAGE],
     [DATA, null],

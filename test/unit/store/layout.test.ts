@@ -83,7 +83,8 @@ describe('the paths of a layout', () => {
   });
 
   test('keep what a reboot voids in the run folder', () => {
-    const { folder, console, firmwareVariables, userData, seed, ignition, instanceStore, ...running } = instance;
+    const { folder, console, firmwareVariables, userData, seed, ignition, instanceStore, ...running } =
+      instance;
     const voided = [
       ...Object.values(running),
       ...Object.values(layout.vpc('vpc-0123456789abcdef0')),
@@ -95,7 +96,9 @@ describe('the paths of a layout', () => {
     ];
     expect(voided.filter((path) => !path.startsWith('/r/'))).toEqual([]);
     expect(new Set(voided).size).toBe(voided.length);
-    expect([folder, console, firmwareVariables, userData, seed, ignition, instanceStore]).not.toContain(running.runFolder);
+    expect([folder, console, firmwareVariables, userData, seed, ignition, instanceStore]).not.toContain(
+      running.runFolder,
+    );
   });
 
   test("keep the locks and the machine's identity out of the folder that the machine may write to", () => {

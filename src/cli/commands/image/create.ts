@@ -12,7 +12,8 @@ export const create = defineCommand({
     reboot: {
       type: 'boolean',
       default: true,
-      describe: 'shut a running guest down for a moment; with --no-reboot the image is what a power cut would leave',
+      describe:
+        'shut a running guest down for a moment; with --no-reboot the image is what a power cut would leave',
     },
     without: {
       type: 'string',

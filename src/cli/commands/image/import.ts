@@ -5,7 +5,6 @@ import { printImage } from './print-images.ts';
 
 const FORMATS = ['qcow2', 'raw', 'vmdk', 'vhd', 'vhdx', 'vdi'] as const;
 
-
 /** For every command that talks to an S3 store. */
 export const S3_OPTIONS = {
   'endpoint-url': {

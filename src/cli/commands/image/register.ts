@@ -29,7 +29,10 @@ export const register = defineCommand({
     },
   },
   examples: [
-    ['image register restored -b /dev/xvda=snap-0123456789abcdef0', 'an image of a snapshot of a root volume'],
+    [
+      'image register restored -b /dev/xvda=snap-0123456789abcdef0',
+      'an image of a snapshot of a root volume',
+    ],
   ],
   handler: async (args, { out, open }) => {
     const ctx = open();

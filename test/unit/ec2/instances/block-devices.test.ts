@@ -263,7 +263,9 @@ describe('limits', () => {
     [{ VolumeSize: 10, Iops: 4000 }, true],
     [{ VolumeSize: 10, Throughput: 250 }, true],
   ])('of %j are enforced: %s', (ebs, isLimited) => {
-    expect(mergeBlockDevices(image(), [{ DeviceName: '/dev/sdf', Ebs: ebs }])[1]).toMatchObject({ isLimited });
+    expect(mergeBlockDevices(image(), [{ DeviceName: '/dev/sdf', Ebs: ebs }])[1]).toMatchObject({
+      isLimited,
+    });
   });
 });
 

@@ -23,10 +23,7 @@ const base: MachineSpec = {
   },
   drives: [
     {
-      layers: [
-        '/home/volumes/vol-0123456789abcdef0/0.qcow2',
-        '/home/volumes/vol-0123456789abcdef0/1.qcow2',
-      ],
+      layers: ['/home/volumes/vol-0123456789abcdef0/0.qcow2', '/home/volumes/vol-0123456789abcdef0/1.qcow2'],
       format: 'qcow2',
       bus: 'virtio',
       readOnly: false,
