@@ -59,7 +59,7 @@ export const import_ = defineCommand({
       'downloaded, verified, unpacked in one go',
     ],
     ['image import s3://images/web.bin', 'from any S3-compatible store (--endpoint-url)'],
-    ['ssh host cat disk.raw | bonami image import - --name moved', 'from standard input'],
+    ['image import - --name moved < disk.raw', 'from standard input'],
   ],
   epilogue:
     'The disk is looked at closely before anything else opens it. Architecture, boot mode, first boot and default user are read from it; where your word differs, that is an error (--override).',
