@@ -157,16 +157,68 @@ function refusesDirectIo(error: unknown): boolean {
   return error instanceof HostError && [error.message, ...error.details].some((l) => /O_DIRECT/.test(l));
 }
 
-/** Errors that `qemu-img check` finds in one of our own qcow2 files; leaked clusters only waste space. */
-export async function check(path: string): Promise<{ corruptions: number; leaks: number }> {
-  // 2: corruptions found, 3: leaks found. Both are answers; 1 is a file that could not be checked.
-  const args = ['check', '-f', 'qcow2', '--output=json', '--', absolute(path)];
-  const { stdout } = await run('qemu-img', args, { answers: [2, 3] });
-  const found = z.number().default(0);
-  return z.object({ corruptions: found, leaks: found }).parse(JSON.parse(stdout));
+export interface Soundness {
+  /** Damage, and places that could not be looked at. */
+  readonly corruptions: number;
+  /** Clusters that nothing refers to: they only waste space. */
+  readonly leaks: number;
+  readonly compressedClusters: number;
 }
 
-interface Limits extends Pick<CommandOptions, 'signal' | 'onStdoutLine'> {
+/** What `qemu-img check` finds in a qcow2 file. Confined: its author may not be trusted. */
+export async function check(path: string, { signal }: SandboxOptions = {}): Promise<Soundness> {
+  // 2: corruptions found, 3: leaks found. Both are answers; 1 is a file that could not be checked.
+  const args = ['check', '-f', 'qcow2', '--output=json', '--', absolute(path)];
+  const answer: unknown = JSON.parse(await confined(args, { ...SMALL_JOB, signal, answers: [2, 3] }));
+  const count = z.number().default(0);
+  const fields = { corruptions: count, 'check-errors': count, leaks: count, 'compressed-clusters': count };
+  const found = z.object(fields).parse(answer);
+  return {
+    corruptions: found.corruptions + found['check-errors'],
+    leaks: found.leaks,
+    compressedClusters: found['compressed-clusters'],
+  };
+}
+
+/** Bytes of a file, from `start` up to `end`. */
+export interface FileRange {
+  readonly start: number;
+  readonly end: number;
+}
+
+/** Lines of a map that are kept: some 12 MiB of text. */
+const MAX_MAP_LINES = 100_000;
+const MAP_LINE = /"start": (\d+), "length": (\d+), .*"zero": (true|false)/;
+
+/**
+ * The parts of a raw file of `size` bytes that are not holes, in order. What is not understood, or too much, counts as
+ * no hole.
+ */
+export async function mapRaw(
+  path: string,
+  size: number,
+  { signal }: SandboxOptions = {},
+): Promise<readonly FileRange[]> {
+  const enough = new AbortController();
+  const ranges: FileRange[] = [];
+  let lines = 0;
+  let known = 0;
+  const onStdoutLine = (line: string): void => {
+    const [, start, length, zero] = MAP_LINE.exec(line) ?? [];
+    if (Number(start) !== known || ++lines > MAX_MAP_LINES) enough.abort();
+    if (enough.signal.aborted) return;
+    known = Math.min(size, known + Number(length));
+    if (zero === 'false') ranges.push({ start: Number(start), end: known });
+  };
+  const either = AbortSignal.any([enough.signal, ...(signal ? [signal] : [])]);
+  const args = ['map', '-U', '-f', 'raw', '--output=json', '--', absolute(path)];
+  await confined(args, { ...SMALL_JOB, signal: either, onStdoutLine }).catch((error: unknown) => {
+    if (!enough.signal.aborted || signal?.aborted) throw error;
+  });
+  return known < size ? [...ranges, { start: known, end: size }] : ranges;
+}
+
+interface Limits extends Pick<CommandOptions, 'signal' | 'onStdoutLine' | 'answers'> {
   readonly cpuSeconds: number;
   readonly wallSeconds: number;
   /** Largest file it may write. */
