@@ -1,5 +1,6 @@
 import { Readable, type Writable } from 'node:stream';
 import type { Failure, PipedChild } from './command.ts';
+import { closed, reasonOf } from './stream-end.ts';
 
 export interface FilterOptions {
   readonly signal?: AbortSignal | undefined;
@@ -52,12 +53,11 @@ export class FilterStream extends Readable {
 
   override _destroy(error: Error | null, callback: (error?: Error | null) => void): void {
     this.#options.signal?.removeEventListener('abort', this.#abort);
-    this.#input.destroy();
     // A child that has ended is not signalled: Node knows, and its number may be another's by now.
     this.#child?.kill('SIGKILL');
     this.#child?.stdin.destroy();
     this.#child?.stdout.destroy();
-    void this.#closed.then(() => callback(error));
+    void Promise.all([closed(this.#input), this.#closed]).then(() => callback(error));
   }
 
   async #begin(): Promise<void> {
@@ -121,10 +121,4 @@ async function roomIn(stream: Writable): Promise<void> {
     };
     stream.on('drain', done).on('close', done);
   });
-}
-
-/** What an aborted signal says, as an error that a stream can be destroyed with. */
-export function reasonOf(signal: AbortSignal | undefined): Error {
-  const reason: unknown = signal?.reason;
-  return reason instanceof Error ? reason : new Error('aborted', { cause: reason });
 }

@@ -1,6 +1,5 @@
 import { createReadStream } from 'node:fs';
 import { Readable } from 'node:stream';
-import { closed } from '../../host/archive/peek.ts';
 import { isTar, recogniseCompression } from '../../host/archive/recognise.ts';
 import { unwrap } from '../../host/archive/unwrap.ts';
 import { HEAD_BYTES } from '../../host/disk/inspector/window.ts';
@@ -13,6 +12,7 @@ import {
   type TakenDisk,
   type TakeProgress,
 } from '../../host/disk/take-disk.ts';
+import { closed } from '../../host/stream-end.ts';
 import type { BlockDeviceMapping } from '../../store/images.ts';
 import type { Ec2Context } from '../context.ts';
 import type { Said } from './image-description.ts';

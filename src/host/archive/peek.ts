@@ -27,9 +27,3 @@ export async function peek(stream: Readable, length: number): Promise<Buffer> {
     else if (stream.closed) listeners['close']?.();
   });
 }
-
-/** Ends a stream, with all that it is made from, and resolves when it is gone. */
-export async function closed(stream: Readable): Promise<void> {
-  stream.destroy();
-  if (!stream.closed) await new Promise<void>((resolve) => stream.once('close', () => resolve()));
-}

@@ -1,9 +1,8 @@
 import { Readable, type Writable } from 'node:stream';
 import { extract as extractor, type Extract, type Header } from 'tar-stream';
 import { HostError, messageOf } from '../../core/errors.ts';
-import { reasonOf } from '../filter-stream.ts';
+import { closed, reasonOf } from '../stream-end.ts';
 import { requirePlainName, shown } from './entry-name.ts';
-import { closed } from './peek.ts';
 import { BLOCK } from './tar-header.ts';
 
 export interface TarOptions {

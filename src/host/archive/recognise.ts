@@ -15,7 +15,7 @@ export function recogniseCompression(head: Buffer): CompressionKind | undefined 
   if (bytes.startsWith('\x1f\x8b\x08')) return 'gzip';
   if (bytes.startsWith('\xfd7zXZ\0')) return 'xz';
   if (bytes.startsWith('\x28\xb5\x2f\xfd')) return 'zstd';
-  if (/^BZh[1-9](?:1AY&SY|\x17rE8P\x90)/.test(bytes)) return 'bzip2';
+  if (/^BZh[1-9]/.test(bytes) && ['1AY&SY', '\x17rE8P\x90'].includes(bytes.slice(4))) return 'bzip2';
   return undefined;
 }
 

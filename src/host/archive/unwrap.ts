@@ -1,7 +1,8 @@
 import type { Readable } from 'node:stream';
 import { HostError } from '../../core/errors.ts';
+import { closed } from '../stream-end.ts';
 import { type DecompressOptions, decompress } from './decompress.ts';
-import { closed, peek } from './peek.ts';
+import { peek } from './peek.ts';
 import { type CompressionKind, HEAD_BYTES, recogniseCompression } from './recognise.ts';
 
 /** Nobody gains by compressing twice; a third time is a bomb's way of looking small. */
