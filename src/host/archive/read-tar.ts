@@ -1,13 +1,14 @@
-import { Readable, type Writable } from 'node:stream';
-import { extract as extractor, type Extract, type Header } from 'tar-stream';
-import { HostError, messageOf } from '../../core/errors.ts';
+import { once } from 'node:events';
+import { Readable } from 'node:stream';
+import { type Extract, type Header, extract as extractor } from 'tar-stream';
 import { closed, reasonOf } from '../stream-end.ts';
+import { ByteReader } from './byte-reader.ts';
+import { checkedTar, hostile, tooLarge } from './check-tar.ts';
 import { requirePlainName, shown } from './entry-name.ts';
-import { BLOCK } from './tar-header.ts';
 
 export interface TarOptions {
   readonly signal?: AbortSignal | undefined;
-  /** Files; 1000 when not given. */
+  /** Files and folders; 1000 when not given. */
   readonly maxEntries?: number;
   /** Bytes; 255 when not given, as file systems have it. */
   readonly maxName?: number;
@@ -25,142 +26,116 @@ export interface TarEntry {
   /** A file name in no folder. No two entries have the same. */
   readonly name: string;
   readonly size: number;
-  /** The content. Ends when the next entry is asked for; what was not read until then is skipped. */
+  /** The content. It ends when the next entry is asked for; what was not read until then is skipped. */
   readonly stream: Readable;
+  /** Has every byte of the content given to a listener, also those that nobody reads. */
+  readonly onBytes: (listener: (piece: Buffer) => void) => void;
 }
 
 /**
  * The files of a tar archive, one after the other. Owns the source, and reads it to its end, so that whatever checks
- * the source's own end has its say. Throws `ArchiveHostile` for whatever is not a regular file with a plain name of its
- * own, `ArchiveTooLarge`, `ArchiveCorrupt` for archives that are damaged or end too soon, the source's errors, and the
- * signal's reason.
+ * the source's own end has its say. Throws `ArchiveHostile` for whatever is not a regular file with a plain name of
+ * its own, `ArchiveTooLarge`, `ArchiveCorrupt` for archives that are damaged or end too soon, the source's errors, and
+ * the signal's reason.
  */
 export async function* readTar(source: Readable, options: TarOptions = {}): AsyncGenerator<TarEntry, void> {
-  const { signal } = options;
+  const { signal, maxEntries = 1000 } = options;
   const extract = extractor();
-  const ending = new Ending();
-  let failure: Error | undefined;
-  const fail = (error: Error): void => {
-    failure ??= error;
-    extract.destroy(error);
-  };
-  const abort = (): void => fail(reasonOf(signal));
+  // Thrown by its iterator; as an event it must not end the process.
+  extract.on('error', () => {});
+  const abort = (): void => void source.destroy(reasonOf(signal));
   signal?.addEventListener('abort', abort, { once: true });
-  source.on('error', fail).on('data', (chunk: Buffer) => ending.see(chunk));
+  const feeding = feed(extract, checkedTar(new ByteReader(source), maxEntries));
   try {
     signal?.throwIfAborted();
-    // streamx' streams do all that Node's pipe asks for.
-    source.pipe(extract as unknown as Writable);
-    yield* judged(extract, options);
-    if (!ending.isWhole) throw corrupt('ends too soon');
-  } catch (error) {
-    throw failure ?? asArchiveError(error);
+    yield* entries(extract, options);
   } finally {
     signal?.removeEventListener('abort', abort);
-    source.unpipe();
     extract.destroy();
     await closed(source);
+    await feeding;
   }
 }
 
-async function* judged(entries: Extract, options: TarOptions): AsyncGenerator<TarEntry, void> {
-  const { maxEntries = 1000, maxName = 255, folders = 'refused' } = options;
+/** Writes an archive to tar-stream, no faster than its files are read. An error is the extractor's. */
+async function feed(extract: Extract, archive: AsyncIterable<Buffer>): Promise<void> {
+  try {
+    for await (const piece of archive) {
+      if (extract.destroying) return;
+      if (!extract.write(piece)) await Promise.race([once(extract, 'drain'), once(extract, 'close')]);
+    }
+    extract.end(null);
+  } catch (error) {
+    extract.destroy(error as Error);
+  }
+}
+
+async function* entries(extract: Extract, options: TarOptions): AsyncGenerator<TarEntry, void> {
+  const { folders = 'refused' } = options;
   const names = new Set<string>();
   let total = 0;
-  for await (const entry of entries) {
-    const { header } = entry;
-    const { size } = header;
-    if (header.type === 'directory' && folders === 'skipped' && size === 0) {
-      entry.resume();
-      continue;
+  for await (const entry of extract) {
+    const { type, size } = entry.header;
+    const content = new Content(entry as AsyncIterable<Buffer>);
+    if (type !== 'directory' || folders === 'refused') {
+      const name = nameOf(entry.header, options);
+      if (names.has(name)) throw hostile(`holds '${name}' twice`);
+      names.add(name);
+      total += size;
+      requireSize(name, { size, total }, options);
+      yield { name, size, stream: content.stream, onBytes: (listener) => (content.listener = listener) };
     }
-    requireRegular(header);
-    const name = options.leadingDot === 'dropped' ? header.name.replace(/^\.\//, '') : header.name;
-    requirePlainName(name, 'the archive holds', maxName);
-    if (names.has(name)) throw hostile(`holds '${name}' twice`);
-    names.add(name);
-    if (names.size > maxEntries) throw tooLarge(`has more than ${maxEntries} entries`);
-    total += size;
-    requireSize({ name, size, total }, options);
-    const stream = Readable.from(entry as AsyncIterable<Buffer>, { objectMode: false });
-    yield { name, size, stream };
-    for await (const _ of stream);
+    await content.finish();
   }
 }
 
-/** Where one program reads a file and another a link, one of them is deceived. */
-/** `pax`: the records of extended headers (POSIX). */
-function requireRegular({ name, type, pax, linkname }: Header): void {
-  if (type !== 'file' || linkname)
-    throw hostile(`holds '${shown(name)}', which is ${KINDS[String(type)] ?? 'no regular file'}`);
-  const renamed = Object.keys(pax ?? {}).find(
-    (key) => key === 'path' || key === 'linkpath' || /^GNU\.sparse/i.test(key),
-  );
-  if (renamed !== undefined)
-    throw hostile(
-      `gives '${shown(name)}' another ${renamed === 'path' ? 'name' : 'meaning'} in an extended header`,
-    );
+function nameOf({ name, type }: Header, { leadingDot = 'refused', maxName = 255 }: TarOptions): string {
+  if (type === 'directory') throw hostile(`holds a folder, '${shown(name)}'; only regular files are read`);
+  const plain = leadingDot === 'dropped' ? name.replace(/^\.\//, '') : name;
+  requirePlainName(plain, 'the archive holds', maxName);
+  return plain;
 }
 
-const KINDS: Readonly<Record<string, string>> = {
-  link: 'a hard link',
-  symlink: 'a symbolic link',
-  'character-device': 'a device',
-  'block-device': 'a device',
-  directory: 'a folder',
-  fifo: 'a named pipe',
-};
-
 interface Sizes {
-  readonly name: string;
   readonly size: number;
+  /** This file's and that of all before it. */
   readonly total: number;
 }
 
-function requireSize(
-  { name, size, total }: Sizes,
-  { maxFileBytes = 2 * 2 ** 40, maxBytes = 4 * 2 ** 40 }: TarOptions,
-): void {
-  if (!Number.isSafeInteger(size) || size < 0) throw corrupt(`gives '${name}' no size that can be`);
-  if (size > maxFileBytes) throw tooLarge(`holds '${name}' of ${size} bytes; ${maxFileBytes} are allowed`);
+function requireSize(name: string, { size, total }: Sizes, options: TarOptions): void {
+  const { maxFileBytes = 2 * 2 ** 40, maxBytes = 4 * 2 ** 40 } = options;
+  if (size > maxFileBytes)
+    throw tooLarge(`holds '${name}' of ${size} bytes; at most ${maxFileBytes} are allowed`);
   if (total > maxBytes) throw tooLarge(`holds more than ${maxBytes} bytes`);
 }
 
-/** An archive ends with two blocks of zeros (POSIX); one that was cut off between two files does not. */
-class Ending {
-  #zeros = 0;
+/** One file's bytes: read by whom they are handed to, and then to their end by us. */
+class Content {
+  listener: ((piece: Buffer) => void) | undefined;
+  readonly stream: Readable;
+  readonly #pieces: AsyncIterator<Buffer>;
+  #isOver = false;
 
-  get isWhole(): boolean {
-    return this.#zeros >= BLOCK;
+  constructor(entry: AsyncIterable<Buffer>) {
+    // Never told to return: tar-stream takes a file that is left alone for the end of the archive.
+    this.#pieces = entry[Symbol.asyncIterator]();
+    this.stream = Readable.from(this.#take(), { objectMode: false });
+    // Thrown again by whoever reads on; somebody who has stopped reading must not lose the process.
+    this.stream.on('error', () => {});
   }
 
-  see(chunk: Buffer): void {
-    let zeros = 0;
-    while (zeros < chunk.length && zeros < 2 * BLOCK && chunk[chunk.length - 1 - zeros] === 0) zeros++;
-    this.#zeros = zeros === chunk.length ? Math.min(2 * BLOCK, this.#zeros + zeros) : zeros;
+  async finish(): Promise<void> {
+    await closed(this.stream);
+    for await (const piece of this.#take()) void piece;
   }
-}
 
-function asArchiveError(error: unknown): unknown {
-  if (error instanceof HostError) return error;
-  const said = messageOf(error);
-  // tar-stream's own words.
-  if (/unexpected end/i.test(said)) return corrupt('ends too soon');
-  if (/invalid tar header|invalid checksum|pax|encoding/i.test(said))
-    return corrupt('has a header that cannot be read');
-  return error;
-}
-
-function hostile(what: string): HostError {
-  return new HostError('ArchiveHostile', `the archive ${what}`, {
-    hint: 'if you trust its author, unpack it yourself and import the disk',
-  });
-}
-
-function tooLarge(what: string): HostError {
-  return new HostError('ArchiveTooLarge', `the archive ${what}`);
-}
-
-function corrupt(what: string): HostError {
-  return new HostError('ArchiveCorrupt', `the archive ${what}`, { hint: 'download or copy it again' });
+  async *#take(): AsyncGenerator<Buffer, void> {
+    while (!this.#isOver) {
+      const { value, done } = await this.#pieces.next();
+      this.#isOver = done === true;
+      if (done === true) return;
+      this.listener?.(value);
+      yield value;
+    }
+  }
 }

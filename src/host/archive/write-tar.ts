@@ -1,15 +1,19 @@
 import { once } from 'node:events';
-import type { Writable } from 'node:stream';
-import { pack as packer, type Pack } from 'tar-stream';
+import { type Pack, pack as packer } from 'tar-stream';
 import { HostError } from '../../core/errors.ts';
-import { requirePlainName } from './entry-name.ts';
+import { requirePlainName, shown } from './entry-name.ts';
 
 export interface TarFile {
-  /** A file name in no folder, of 100 bytes at most: what fits into a header that every reader understands. */
+  /** A file name in no folder, of 100 ASCII characters at most: what every reader finds in a plain header. */
   readonly name: string;
   readonly size: number;
   /** Exactly `size` bytes. */
   readonly content: Buffer | AsyncIterable<Buffer>;
+}
+
+export interface WriteTarOptions {
+  /** The time of every file; the epoch when not given. */
+  readonly mtime?: Date;
 }
 
 const MAX_NAME = 100;
@@ -20,47 +24,69 @@ const MAX_NAME = 100;
  */
 export async function* writeTar(
   files: AsyncIterable<TarFile> | Iterable<TarFile>,
+  { mtime = new Date(0) }: WriteTarOptions = {},
 ): AsyncGenerator<Buffer, void> {
   const pack = packer();
-  let failure: unknown;
-  const written = writeAll(pack, files).catch((error: unknown) => {
-    failure = error;
-    pack.destroy(error as Error);
-  });
+  // Thrown by its iterator; as an event it must not end the process.
+  pack.on('error', () => {});
+  const filling = fill(pack, files, mtime);
   try {
-    for await (const chunk of pack as AsyncIterable<Buffer>) yield chunk;
-  } catch (error) {
-    throw failure ?? error;
+    for await (const piece of pack) yield piece as Buffer;
   } finally {
     pack.destroy();
-    await written;
+    await filling;
   }
 }
 
-async function writeAll(pack: Pack, files: AsyncIterable<TarFile> | Iterable<TarFile>): Promise<void> {
+/** Writes the files, no faster than the archive is read. An error is the archive's. */
+async function fill(
+  pack: Pack,
+  files: AsyncIterable<TarFile> | Iterable<TarFile>,
+  mtime: Date,
+): Promise<void> {
   const names = new Set<string>();
-  for await (const { name, size, content } of files) {
-    requirePlainName(name, 'an archive cannot hold', MAX_NAME);
-    if (names.has(name)) throw new HostError('ArchiveHostile', `an archive cannot hold '${name}' twice`);
-    names.add(name);
-    const header = { name, size, mode: 0o644, mtime: new Date(0), uname: 'root', gname: 'root' };
-    // streamx' streams do all that Node's are asked for here.
-    const sink = pack.entry(header) as unknown as Writable;
-    for await (const piece of exactly(name, size, content)) if (!sink.write(piece)) await once(sink, 'drain');
-    sink.end();
-    await once(sink, 'close');
+  try {
+    for await (const file of files) {
+      requireName(file.name, names);
+      names.add(file.name);
+      await add(pack, file, mtime);
+    }
+    pack.finalize();
+  } catch (error) {
+    pack.destroy(error as Error);
   }
-  pack.finalize();
 }
 
-async function* exactly(name: string, size: number, content: TarFile['content']): AsyncGenerator<Buffer> {
-  let written = 0;
+function requireName(name: string, others: ReadonlySet<string>): void {
+  requirePlainName(name, 'an archive cannot hold', MAX_NAME);
+  if (Buffer.byteLength(name) > name.length)
+    throw new HostError('ArchiveHostile', `an archive cannot hold '${shown(name)}', which is not ASCII`);
+  if (others.has(name)) throw new HostError('ArchiveHostile', `an archive cannot hold '${name}' twice`);
+}
+
+async function add(pack: Pack, file: TarFile, mtime: Date): Promise<void> {
+  const { name, size } = file;
+  const header = { name, size, mtime, mode: 0o644, type: 'file', uname: 'root', gname: 'root' } as const;
+  const sink = pack.entry(header);
+  const gone = once(sink, 'close');
+  // Awaited below; until then an error of the content comes first.
+  gone.catch(() => {});
+  for await (const piece of exactly(file)) {
+    if (sink.destroying) break;
+    if (!sink.write(piece)) await Promise.race([once(sink, 'drain'), gone]);
+  }
+  sink.end(null);
+  await gone;
+}
+
+async function* exactly({ name, size, content }: TarFile): AsyncGenerator<Buffer, void> {
+  let length = 0;
   for await (const piece of Buffer.isBuffer(content) ? [content] : content) {
-    written += piece.length;
-    if (written > size) break;
+    length += piece.length;
+    if (length > size) break;
     if (piece.length > 0) yield piece;
   }
-  if (written !== size)
+  if (length !== size)
     throw new HostError('ImageChanged', `'${name}' has not the ${size} bytes that it had`, {
       hint: 'try again when nothing writes to it',
     });
