@@ -8,7 +8,7 @@ import { BLOCK } from './tar-header.ts';
 
 export interface TarOptions {
   readonly signal?: AbortSignal | undefined;
-  /** Files; 1000 when not given. */
+  /** Files and folders; 1000 when not given. */
   readonly maxEntries?: number;
   /** Bytes; 255 when not given, as file systems have it. */
   readonly maxName?: number;
@@ -47,15 +47,17 @@ export async function* readTar(source: Readable, options: TarOptions = {}): Asyn
   };
   const abort = (): void => fail(reasonOf(signal));
   signal?.addEventListener('abort', abort, { once: true });
+  // A file that is being read learns only that it is over: what happened comes first, here.
+  extract.on('error', fail);
   source.on('error', fail).on('data', (chunk: Buffer) => ending.see(chunk));
   try {
     signal?.throwIfAborted();
     // streamx' streams do all that Node's pipe asks for.
     source.pipe(extract as unknown as Writable);
-    yield* judged(extract, options);
+    yield* judged(extract, options, (error) => asArchiveError(failure ?? error));
     if (!ending.isWhole) throw corrupt('ends too soon');
   } catch (error) {
-    throw failure ?? asArchiveError(error);
+    throw error instanceof HostError ? error : asArchiveError(failure ?? error);
   } finally {
     signal?.removeEventListener('abort', abort);
     source.unpipe();
@@ -64,13 +66,20 @@ export async function* readTar(source: Readable, options: TarOptions = {}): Asyn
   }
 }
 
-async function* judged(entries: Extract, options: TarOptions): AsyncGenerator<TarEntry, void> {
+async function* judged(
+  entries: Extract,
+  options: TarOptions,
+  inOurWords: (error: unknown) => unknown,
+): AsyncGenerator<TarEntry, void> {
   const { maxEntries = 1000, maxName = 255, folders = 'refused' } = options;
   const names = new Set<string>();
   let total = 0;
+  let count = 0;
   for await (const entry of entries) {
     const { header } = entry;
     const { size } = header;
+    count++;
+    if (count > maxEntries) throw tooLarge(`has more than ${maxEntries} entries`);
     if (header.type === 'directory' && folders === 'skipped' && size === 0) {
       entry.resume();
       continue;
@@ -80,17 +89,29 @@ async function* judged(entries: Extract, options: TarOptions): AsyncGenerator<Ta
     requirePlainName(name, 'the archive holds', maxName);
     if (names.has(name)) throw hostile(`holds '${name}' twice`);
     names.add(name);
-    if (names.size > maxEntries) throw tooLarge(`has more than ${maxEntries} entries`);
     total += size;
     requireSize({ name, size, total }, options);
-    const stream = Readable.from(entry as AsyncIterable<Buffer>, { objectMode: false });
+    const stream = Readable.from(contentOf(entry as AsyncIterable<Buffer>, inOurWords), {
+      objectMode: false,
+    });
     yield { name, size, stream };
     for await (const _ of stream);
   }
 }
 
-/** Where one program reads a file and another a link, one of them is deceived. */
-/** `pax`: the records of extended headers (POSIX). */
+/** Whoever reads a file learns what is wrong with the archive as whoever asks for the next one. */
+async function* contentOf(
+  entry: AsyncIterable<Buffer>,
+  inOurWords: (error: unknown) => unknown,
+): AsyncGenerator<Buffer> {
+  try {
+    yield* entry;
+  } catch (error) {
+    throw inOurWords(error);
+  }
+}
+
+/** Where one program reads a file and another a link, one of them is deceived. `pax`: extended headers (POSIX). */
 function requireRegular({ name, type, pax, linkname }: Header): void {
   if (type !== 'file' || linkname)
     throw hostile(`holds '${shown(name)}', which is ${KINDS[String(type)] ?? 'no regular file'}`);
@@ -122,7 +143,9 @@ function requireSize(
   { name, size, total }: Sizes,
   { maxFileBytes = 2 * 2 ** 40, maxBytes = 4 * 2 ** 40 }: TarOptions,
 ): void {
-  if (!Number.isSafeInteger(size) || size < 0) throw corrupt(`gives '${name}' no size that can be`);
+  // Negative ones are read as -0.
+  if (!Number.isSafeInteger(size) || size < 0 || Object.is(size, -0))
+    throw corrupt(`gives '${name}' no size that can be`);
   if (size > maxFileBytes) throw tooLarge(`holds '${name}' of ${size} bytes; ${maxFileBytes} are allowed`);
   if (total > maxBytes) throw tooLarge(`holds more than ${maxBytes} bytes`);
 }
@@ -147,7 +170,7 @@ function asArchiveError(error: unknown): unknown {
   const said = messageOf(error);
   // tar-stream's own words.
   if (/unexpected end/i.test(said)) return corrupt('ends too soon');
-  if (/invalid tar header|invalid checksum|pax|encoding/i.test(said))
+  if (/invalid (?:tar )?header|header exceeds|invalid checksum|pax|encoding/i.test(said))
     return corrupt('has a header that cannot be read');
   return error;
 }

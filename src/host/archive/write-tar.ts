@@ -23,7 +23,9 @@ export async function* writeTar(
 ): AsyncGenerator<Buffer, void> {
   const pack = packer();
   let failure: unknown;
-  const written = writeAll(pack, files).catch((error: unknown) => {
+  // Whoever reads may leave, and then there is no room any more.
+  const over = new AbortController();
+  const written = writeAll(pack, files, over.signal).catch((error: unknown) => {
     failure = error;
     pack.destroy(error as Error);
   });
@@ -32,12 +34,17 @@ export async function* writeTar(
   } catch (error) {
     throw failure ?? error;
   } finally {
+    over.abort();
     pack.destroy();
     await written;
   }
 }
 
-async function writeAll(pack: Pack, files: AsyncIterable<TarFile> | Iterable<TarFile>): Promise<void> {
+async function writeAll(
+  pack: Pack,
+  files: AsyncIterable<TarFile> | Iterable<TarFile>,
+  signal: AbortSignal,
+): Promise<void> {
   const names = new Set<string>();
   for await (const { name, size, content } of files) {
     requirePlainName(name, 'an archive cannot hold', MAX_NAME);
@@ -46,9 +53,13 @@ async function writeAll(pack: Pack, files: AsyncIterable<TarFile> | Iterable<Tar
     const header = { name, size, mode: 0o644, mtime: new Date(0), uname: 'root', gname: 'root' };
     // streamx' streams do all that Node's are asked for here.
     const sink = pack.entry(header) as unknown as Writable;
-    for await (const piece of exactly(name, size, content)) if (!sink.write(piece)) await once(sink, 'drain');
+    // What went wrong is thrown from here; that it is an event as well must not end the process.
+    sink.on('error', () => {});
+    for await (const piece of exactly(name, size, content))
+      if (!sink.write(piece)) await once(sink, 'drain', { signal });
+    const closed = once(sink, 'close', { signal });
     sink.end();
-    await once(sink, 'close');
+    await closed;
   }
   pack.finalize();
 }
