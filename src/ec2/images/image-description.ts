@@ -141,12 +141,16 @@ export function descriptionOf(image: Image): ImageDescription {
 
 /** EC2: 3 to 128 letters, digits, and ()[] ./-'@_. Ours besides: not to be taken for an id. */
 export function checkName(name: string): void {
-  if (/^[\w()[\] ./\-'@]{3,128}$/.test(name) && !isIdPrefix('image', name)) return;
+  if (isName(name)) return;
   throw new Ec2Error(
     'InvalidAMIName.Malformed',
     `The image name '${name}' is not 3 to 128 letters, digits and ( ) [ ] . / - ' @ _`,
     { hint: 'choose another name with --name' },
   );
+}
+
+export function isName(name: string): boolean {
+  return /^[\w()[\] ./\-'@]{3,128}$/.test(name) && !isIdPrefix('image', name);
 }
 
 /** Throws EC2's error for a word that no image can have. */

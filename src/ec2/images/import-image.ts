@@ -5,7 +5,7 @@ import { type Image, rootMapping } from '../../store/images.ts';
 import { snapshots } from '../../store/snapshots.ts';
 import type { Ec2Context } from '../context.ts';
 import { completeImage } from './complete-image.ts';
-import { checkSaid, nameFromFile, type Said, checkName } from './image-description.ts';
+import { checkName, checkSaid, isName, nameFromFile, type Said } from './image-description.ts';
 import { type ArrivedImage, receiveImage } from './receive-image.ts';
 import { type ChecksumOption, readChecksumOption } from './sources/checksum-option.ts';
 import { type OpenedSource, openSource, type SourceOptions } from './sources/open-source.ts';
@@ -107,15 +107,6 @@ function refuseUnlessSame(
     `An image with the name '${existing.name}' already exists (${existing.imageId}), of other ${isSameDisk ? 'settings' : 'contents'}`,
     { hint: 'choose another name with --name' },
   );
-}
-
-function isName(name: string): boolean {
-  try {
-    checkName(name);
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 /** Until the right name is known. */

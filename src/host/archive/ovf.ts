@@ -29,7 +29,7 @@ const several = <T extends z.ZodType>(element: T) =>
     (value) => (value === undefined || value === '' ? [] : Array.isArray(value) ? value : [value]),
     z.array(element),
   );
-const text = z.coerce.string();
+const text = z.coerce.string().transform(decoded);
 
 const item = z.object({
   ResourceType: text.optional(),
@@ -122,6 +122,17 @@ function parseEnvelope(xml: string): Envelope {
 }
 
 type Disk = NonNullable<Envelope['DiskSection']>['Disk'][number];
+
+const ENTITIES: Readonly<Record<string, string>> = { amp: '&', lt: '<', gt: '>', quot: '"', apos: "'" };
+
+/** The entities that XML itself has, and numbered characters, each once: what comes out is not read again. */
+function decoded(raw: string): string {
+  return raw.replaceAll(/&(?:([a-z]{2,4})|#(\d{1,7})|#x([0-9a-f]{1,6}));/gi, (whole, name, decimal, hex) => {
+    if (name !== undefined) return ENTITIES[String(name)] ?? whole;
+    const code = decimal === undefined ? Number.parseInt(String(hex), 16) : Number(decimal);
+    return code <= 0x10_ff_ff ? String.fromCodePoint(code) : whole;
+  });
+}
 
 /** By controller and place on it, as the machine would find them; disks that no drive has come last. */
 function orderedDisks(

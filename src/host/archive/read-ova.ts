@@ -24,7 +24,7 @@ const MAX_MANIFEST_BYTES = 1 << 20;
  */
 export async function readOva(source: Readable, { signal, onDisk }: OvaOptions): Promise<Ovf> {
   let ovf: Ovf | undefined;
-  let manifest: readonly ManifestLine[] = [];
+  let manifest: readonly ManifestLine[] | undefined;
   const seen = new Map<string, Digests>();
   for await (const entry of readTar(source, { signal, maxEntries: 100 })) {
     const { name } = entry;
@@ -33,14 +33,15 @@ export async function readOva(source: Readable, { signal, onDisk }: OvaOptions):
       const hashed = new Hashed(entry);
       ovf = parseOvf(await readText(hashed.stream, MAX_OVF_BYTES, name));
       seen.set(name, hashed.digests());
-    } else if (/\.mf$/i.test(name))
+    } else if (/\.mf$/i.test(name)) {
+      if (manifest !== undefined) throw new HostError('ArchiveHostile', 'the archive has two manifests');
       manifest = parseManifest(await readText(entry.stream, MAX_MANIFEST_BYTES, name));
-    else if (!/\.cert$/i.test(name)) seen.set(name, await takeFile(ovf, entry, onDisk));
+    } else if (!/\.cert$/i.test(name)) seen.set(name, await takeFile(ovf, entry, onDisk));
   }
   if (ovf === undefined) throw corrupt('is empty');
   for (const { file } of ovf.disks)
     if (!seen.has(file)) throw corrupt(`lacks '${file}', which its descriptor names`);
-  for (const line of manifest) verify(line, seen);
+  if (manifest !== undefined) verifyAll(manifest, seen);
   return ovf;
 }
 
@@ -98,6 +99,14 @@ function parseManifest(text: string): readonly ManifestLine[] {
       if (algorithm === undefined) throw corrupt('has a manifest that cannot be read');
       return { algorithm, file, hex: hex.toLowerCase() };
     });
+}
+
+/** Without a manifest nobody has said what the files are; with one it speaks of each (DSP0243). */
+function verifyAll(manifest: readonly ManifestLine[], seen: ReadonlyMap<string, Digests>): void {
+  for (const line of manifest) verify(line, seen);
+  for (const name of seen.keys())
+    if (!manifest.some(({ file }) => file === name))
+      throw corrupt(`has a manifest that says nothing of '${name}'`);
 }
 
 function verify({ algorithm, file, hex }: ManifestLine, seen: ReadonlyMap<string, Digests>): void {
