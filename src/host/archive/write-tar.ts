@@ -33,7 +33,6 @@ export async function* writeTar(
   try {
     for await (const piece of pack) yield piece as Buffer;
   } finally {
-    over.abort();
     pack.destroy();
     await filling;
   }
