@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { access, open, rename, rm } from 'node:fs/promises';
+import { open, rename, rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { Ec2Error, HostError } from '../../core/errors.ts';
 import { namingFullFolder, syncFolder } from '../../host/disk/durable.ts';
@@ -20,16 +20,15 @@ export interface Delivered {
   readonly sha256: string;
 }
 
-/** A file on this host. Throws `FileExists` unless it may be replaced. */
+/** A file on this host. Throws `FileExists` unless it may be replaced, which only a file may ever be. */
 export async function fileDestination(
   path: string,
   { replace }: { readonly replace: boolean },
 ): Promise<Destination> {
-  const isThere = await access(path).then(
-    () => true,
-    () => false,
-  );
-  if (isThere && !replace)
+  const there = await stat(path).catch(() => undefined);
+  if (there && !there.isFile())
+    throw new HostError('NotAFile', `'${path}' is there already, and not a file`, { hint: 'another name' });
+  if (there && !replace)
     throw new HostError('FileExists', `'${path}' is there already`, { hint: 'another name, or --force' });
   const unfinished = `${path}.part`;
   const whole = async <T>(make: () => Promise<T>): Promise<T> => {
