@@ -1,7 +1,7 @@
 import type { Readable } from 'node:stream';
 import { Ec2Error } from '../../core/errors.ts';
 import type { DiskFormat } from '../../host/disk/qemu-img.ts';
-import { type Image, rootMapping } from '../../store/images.ts';
+import { type Image, images, rootMapping } from '../../store/images.ts';
 import { snapshots } from '../../store/snapshots.ts';
 import type { Ec2Context } from '../context.ts';
 import { completeImage } from './complete-image.ts';
@@ -60,7 +60,9 @@ export async function importImage(ctx: Ec2Context, request: ImportImageRequest):
         source: `imported from ${opened.shown}${expected ? `, ${expected.algorithm} verified` : ''}`,
       });
       checkName(arrived.description.name);
-      if (existing?.name === arrived.description.name) refuseUnlessSame(ctx, existing, { arrived, said });
+      // What came with the disk may have named it; and under its name there may be an image already.
+      const [there] = images.listBy(ctx.db, 'name', arrived.description.name);
+      if (there?.state === 'available') refuseUnlessSame(ctx, there, { arrived, said });
       return arrived;
     });
   } catch (error) {

@@ -86,11 +86,13 @@ function requireDigest(arrived: ArrivedDisk, { file, digest }: ManifestDisk, { n
 
 function fromManifest(manifest: Manifest, diskOf: (disk: ManifestDisk) => ArrivedDisk): TakenImage {
   const { rootDeviceName } = manifest;
-  const mappings = manifest.disks.map(({ file: _, digest: __, ...wishes }, index): ArrivedMapping => {
-    const disk = manifest.disks[index];
-    if (disk === undefined) throw new Error('no disk');
-    return { ...wishes, disk: diskOf(disk) };
-  });
+  const mappings = manifest.disks.map(
+    ({ file: _file, digest: _digest, ...wishes }, index): ArrivedMapping => {
+      const disk = manifest.disks[index];
+      if (disk === undefined) throw new Error('no disk');
+      return { ...wishes, disk: diskOf(disk) };
+    },
+  );
   const root = mappings.find(({ deviceName }) => deviceName === rootDeviceName);
   if (root === undefined) throw new Error('the manifest was parsed without a root disk');
   const { name, description, architecture, bootMode, defaultUser, firstBoot, cpuBaseline } = manifest;
