@@ -41,7 +41,10 @@ export async function readHeader(
   const head = await file.read(0, Math.min(HEAD_BYTES, size));
   const tail = await file.read(Math.max(0, size - TAIL_BYTES), Math.min(TAIL_BYTES, size));
   try {
-    inspect({ head, tail, part: Buffer.alloc(0), size }, { format: 'qcow2', ...(maxVirtualSize && { maxVirtualSize }) });
+    inspect(
+      { head, tail, part: Buffer.alloc(0), size },
+      { format: 'qcow2', ...(maxVirtualSize && { maxVirtualSize }) },
+    );
   } catch (error) {
     if (error instanceof HostError && UNSUPPORTED_CODES.has(error.code))
       throw unsupported(error.message, error);
