@@ -177,7 +177,11 @@ describe('a good disk becomes an image', () => {
     expect(statSync(layer).size).toBeGreaterThan(40 * MIB);
     const labels = new Set(home.reported.progress.map(({ label }) => label));
     expect([...labels]).toEqual(['importing', 'looking at what is on the disk']);
-    expect(home.reported.progress.at(-2)).toMatchObject({ unit: 'bytes', done: 96 * MIB, total: 96 * MIB });
+    // As far as there is data.
+    const last = home.reported.progress.at(-2);
+    expect(last).toMatchObject({ unit: 'bytes', total: 96 * MIB });
+    expect(last?.done).toBeGreaterThanOrEqual(41 * MIB);
+    expect(last?.done).toBeLessThanOrEqual(96 * MIB);
   });
 
   test('an unknown raw disk when the user insists', async () => {
@@ -821,7 +825,7 @@ describe('the catalog', () => {
   let flaky: FlakyServer;
 
   beforeAll(async () => {
-    flaky = flakyServer({ body: readFileSync(qcow2), etag: '"of the disk"' });
+    flaky = flakyServer({ body: readFileSync(qcow2), etag: '"the-disk"' });
     checksum = createHash('sha512').update(readFileSync(qcow2)).digest('hex');
     server = await httpsServer((request, response) => {
       if (request.url === '/SHA512SUMS') response.end(`${checksum}  packed.qcow2\n`);
