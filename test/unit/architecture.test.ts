@@ -107,14 +107,16 @@ test('qemu-img is told the format of every file that it opens', () => {
   const lists = [
     ...text.matchAll(/\[\s*'(info|measure|check|map|convert|create|[a-z]+)',([^\]]*)\]/g),
   ].filter(([, , rest = '']) => /'--'/.test(rest));
-  expect(lists.map(([, subcommand]) => subcommand).toSorted()).toEqual(
+  expect(lists.map(([, subcommand = '']) => subcommand).toSorted()).toEqual(
     ['check', 'convert', 'convert', 'create', 'info', 'map', 'measure'].toSorted(),
   );
   const named = [...text.matchAll(/const formats = \[([^\]]*)\]/g)].map(([, content = '']) => content);
   expect(named).toHaveLength(2);
   for (const formats of named) expect(formats).toMatch(/(?:'-f', format|'--image-opts'), '-O', /);
   for (const [list, subcommand, rest = ''] of lists)
-    expect(rest, list).toMatch(subcommand === 'convert' ? /\.\.\.formats/ : /'-f', (?:format|'raw'|'qcow2')/);
+    expect(`${list}: ${rest}`).toMatch(
+      subcommand === 'convert' ? /\.\.\.formats/ : /'-f', (?:format|'raw'|'qcow2')/,
+    );
   // A file below another is named with its format, and so is each layer of what is given as options.
   expect(text.match(/'-b'/g)).toHaveLength(text.match(/'-F', 'qcow2', '-b'/g)?.length ?? 0);
   expect(text.match(/file\.filename=/g)).toHaveLength(text.match(/driver=qcow2`/g)?.length ?? 0);
@@ -122,7 +124,7 @@ test('qemu-img is told the format of every file that it opens', () => {
 
 test('every failpoint that tests walk is in the code, once', () => {
   const text = files.map((path) => readFileSync(join(SRC, path), 'utf8')).join('\n');
-  const called = [...text.matchAll(/\bfailpoint\('([^']+)'\)/g)].map(([, name]) => name);
+  const called = [...text.matchAll(/\bfailpoint\('([^']+)'\)/g)].map(([, name = '']) => name);
   expect(called.toSorted()).toEqual(Object.values(FAILPOINTS).flat().toSorted());
 });
 

@@ -1,7 +1,7 @@
 import { constants } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { basename, resolve } from 'node:path';
-import type { Readable } from 'node:stream';
+import { addAbortSignal, type Readable } from 'node:stream';
 import { Ec2Error, HostError, errnoOf } from '../../../core/errors.ts';
 import type { Ec2Context } from '../../context.ts';
 import type { FetchOptions } from './https.ts';
@@ -55,7 +55,7 @@ export async function openSource(
   source: string,
   options: SourceOptions,
 ): Promise<OpenedSource> {
-  if (source === '-') return openStandardInput(options.stdin);
+  if (source === '-') return openStandardInput(options.stdin, ctx.signal);
   const [, scheme] = /^([a-z][a-z0-9+.-]*):\/\//i.exec(source) ?? [];
   switch (scheme?.toLowerCase()) {
     case undefined:
@@ -74,8 +74,10 @@ export async function openSource(
   }
 }
 
-function openStandardInput(stdin: Readable | undefined): OpenedSource {
+function openStandardInput(stdin: Readable | undefined, signal: AbortSignal): OpenedSource {
   if (stdin === undefined) throw new Ec2Error('InvalidParameterValue', 'there is no standard input to read');
+  // Whoever feeds it may keep it open and say nothing.
+  addAbortSignal(signal, stdin);
   return { kind: 'stream', stream: stdin, length: undefined, file: '', shown: 'standard input' };
 }
 
