@@ -38,6 +38,7 @@ import { onCommand } from '../../src/host/command.ts';
 import { exportDisk } from '../../src/host/disk/export-disk.ts';
 import { inspect } from '../../src/host/disk/inspector/inspect.ts';
 import { check, convert, createEmpty, createOverlay, info } from '../../src/host/disk/qemu-img.ts';
+import { isLocked } from '../../src/host/process/lock.ts';
 import { waitUntil } from '../../src/host/wait-until.ts';
 import { type Image, images, snapshotIdsOf } from '../../src/store/images.ts';
 import { snapshots } from '../../src/store/snapshots.ts';
@@ -177,7 +178,11 @@ describe('a good disk becomes an image', () => {
     expect(statSync(layer).size).toBeGreaterThan(40 * MIB);
     const labels = new Set(home.reported.progress.map(({ label }) => label));
     expect([...labels]).toEqual(['importing', 'looking at what is on the disk']);
-    expect(home.reported.progress.at(-2)).toMatchObject({ unit: 'bytes', done: 96 * MIB, total: 96 * MIB });
+    // As far as there is data.
+    const last = home.reported.progress.at(-2);
+    expect(last).toMatchObject({ unit: 'bytes', total: 96 * MIB });
+    expect(last?.done).toBeGreaterThanOrEqual(41 * MIB);
+    expect(last?.done).toBeLessThanOrEqual(96 * MIB);
   });
 
   test('an unknown raw disk when the user insists', async () => {
@@ -477,7 +482,7 @@ describe('an import that does not end well leaves nothing', () => {
 
   test('interrupted while it waits for bytes that do not come', async () => {
     const never = new PassThrough();
-    never.write(readFileSync(raw).subarray(0, 8 * MIB));
+    never.write(readFileSync(raw).subarray(0, 40 * MIB));
     const ctx = watching(home.ctx, ({ label }) => {
       if (label === 'importing') setTimeout(() => home.abort(), 50);
     });
@@ -536,6 +541,11 @@ describe('an import that does not end well leaves nothing', () => {
         await expect(verifyDigests(ctx)).resolves.toMatchObject([{ status: 'ok' }]);
         if (killed) await removeWhole(killed);
         await removeWhole(next);
+        // Killed before it was recorded, all that is left is a lock that nobody holds, until the host starts again.
+        for (const name of readdirSync(ctx.layout.run).filter((each) => /^ami-.*\.lock$/.test(each))) {
+          expect(isLocked(join(ctx.layout.run, name))).toBe(false);
+          rmSync(join(ctx.layout.run, name));
+        }
         await expectNothingLeft();
       }
       expect(outcomes.filter((outcome) => outcome === 'SIGKILL').length).toBeGreaterThan(10);
@@ -571,8 +581,9 @@ describe('an import that does not end well leaves nothing', () => {
     child.write(bytes.subarray(40 * MIB));
     child.end();
     expect(await child.ended).toBe(0);
-    expect(images.list(home.ctx.db)).toEqual([await second]);
-    await expect(settledImage(home.ctx, 'killed')).resolves.toEqual(await second);
+    const image = await second;
+    expect(images.list(home.ctx.db)).toEqual([image]);
+    await expect(settledImage(home.ctx, 'killed')).resolves.toEqual(image);
     expect(home.reported.info.join()).toContain('nothing to import');
   });
 });
@@ -821,7 +832,7 @@ describe('the catalog', () => {
   let flaky: FlakyServer;
 
   beforeAll(async () => {
-    flaky = flakyServer({ body: readFileSync(qcow2), etag: '"of the disk"' });
+    flaky = flakyServer({ body: readFileSync(qcow2), etag: '"the-disk"' });
     checksum = createHash('sha512').update(readFileSync(qcow2)).digest('hex');
     server = await httpsServer((request, response) => {
       if (request.url === '/SHA512SUMS') response.end(`${checksum}  packed.qcow2\n`);

@@ -26,11 +26,11 @@ export const DESCRIPTION: Omit<ImageDescription, 'name'> = {
 
 /** Takes a disk of layers that hold these texts. */
 export async function takeTexts(
-  { take }: Arrivals,
+  arrivals: Arrivals,
   texts: readonly string[],
   virtualSize: number = GIB,
 ): Promise<ArrivedDisk> {
-  return take(async (folder) => {
+  return arrivals.take(async (folder) => {
     for (const [number, text] of texts.entries()) writeFileSync(join(folder, `${number}.qcow2`), text);
     const layers = texts.map((text) => `content-sha256:${createHash('sha256').update(text).digest('hex')}`);
     return Promise.resolve({ layers, virtualSize });

@@ -2,6 +2,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { expect, test } from 'vitest';
+import { FAILPOINTS } from '../../src/core/failpoint.ts';
 
 const SRC = join(import.meta.dirname, '../../src');
 
@@ -98,6 +99,33 @@ test('disks are never opened by guessing, and no shell ever runs', () => {
         path !== 'host/disk/qemu-img.ts' && path !== 'host/command.ts' && !path.startsWith('host/preflight'),
     ),
   ).toEqual([]);
+});
+
+test('qemu-img is told the format of every file that it opens', () => {
+  const text = readFileSync(join(SRC, 'host/disk/qemu-img.ts'), 'utf8');
+  // Every list of arguments that begins with a subcommand.
+  const lists = [
+    ...text.matchAll(/\[\s*'(info|measure|check|map|convert|create|[a-z]+)',([^\]]*)\]/g),
+  ].filter(([, , rest = '']) => /'--'/.test(rest));
+  expect(lists.map(([, subcommand = '']) => subcommand).toSorted()).toEqual(
+    ['check', 'convert', 'convert', 'create', 'info', 'map', 'measure'].toSorted(),
+  );
+  const named = [...text.matchAll(/const formats = \[([^\]]*)\]/g)].map(([, content = '']) => content);
+  expect(named).toHaveLength(2);
+  for (const formats of named) expect(formats).toMatch(/(?:'-f', format|'--image-opts'), '-O', /);
+  for (const [list, subcommand, rest = ''] of lists)
+    expect(`${list}: ${rest}`).toMatch(
+      subcommand === 'convert' ? /\.\.\.formats/ : /'-f', (?:format|'raw'|'qcow2')/,
+    );
+  // A file below another is named with its format, and so is each layer of what is given as options.
+  expect(text.match(/'-b'/g)).toHaveLength(text.match(/'-F', 'qcow2', '-b'/g)?.length ?? 0);
+  expect(text.match(/file\.filename=/g)).toHaveLength(text.match(/driver=qcow2`/g)?.length ?? 0);
+});
+
+test('every failpoint that tests walk is in the code, once', () => {
+  const text = files.map((path) => readFileSync(join(SRC, path), 'utf8')).join('\n');
+  const called = [...text.matchAll(/\bfailpoint\('([^']+)'\)/g)].map(([, name = '']) => name);
+  expect(called.toSorted()).toEqual(Object.values(FAILPOINTS).flat().toSorted());
 });
 
 test("Amazon's library is loaded only when a store is opened", () => {
