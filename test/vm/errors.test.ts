@@ -44,6 +44,7 @@ const REFUSED: readonly (readonly [what: string, words: string, code: string, cu
   ['no instances', 'run tiny -c 0', 'InvalidParameterValue', 'count 0'],
   ['an unknown instance', 'stop nosuch', 'InvalidInstanceID.NotFound', "'nosuch'"],
   ['a path that is no image', 'image import HOME/nosuch.qcow2', '', 'nosuch.qcow2'],
+  ['an export over a folder', 'image export tiny HOME --format raw --force', 'NotAFile', 'not a file'],
   ['a file that is no image', 'image import HOME/too-large --format qcow2', '', 'too-large'],
 ];
 
