@@ -20,7 +20,7 @@ import { hostArchitecture } from '../src/core/architecture.ts';
 import { probeAccelerator } from '../src/host/qemu/accelerator.ts';
 import { openCloud, cachedImage, PROGRAM, type Cloud } from '../test/support/cloud.ts';
 import { create, launch } from './bench/instances.ts';
-import { compressed, plain } from './bench/imports.ts';
+import { compressed, converted, plain } from './bench/imports.ts';
 import { median, note, type Row, ROUNDS, times } from './bench/measure.ts';
 import { memory } from './bench/memory.ts';
 
@@ -39,7 +39,7 @@ report();
 /** All of them are `images`. */
 function imageParts(): Readonly<Record<string, () => Promise<void>>> {
   const work = { rows, dataMiB: Number(values.data) };
-  const all = { plain, compressed, launch, create, memory };
+  const all = { plain, converted, compressed, launch, create, memory };
   return Object.fromEntries(
     Object.entries(all).map(([name, part]) => [`images-${name}`, async () => part(work)]),
   );

@@ -45,7 +45,10 @@ export async function makeRaw(path: string, { sizeMiB, dataMiB, isCompressible }
 }
 
 function fillWithPhrases(piece: Buffer, phrases: readonly Buffer[]): void {
-  for (let at = 0; at < piece.length;) at += phrases[randomInt(phrases.length)]?.copy(piece, at) ?? 0;
+  randomFillSync(piece);
+  // Between any two phrases something new is left.
+  for (let at = 0; at < piece.length; at += 10)
+    at += phrases[randomInt(phrases.length)]?.copy(piece, at) ?? 0;
 }
 
 /** An MBR with one Linux partition behind its first MiB. */

@@ -5,7 +5,7 @@ import { execa } from 'execa';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { PROGRAM } from '../../test/support/cloud.ts';
-import { makeDisk, makeRaw, withFolder } from './disks.ts';
+import { convert, makeDisk, makeRaw, withFolder } from './disks.ts';
 import { alternate, compared, type Row, type Way } from './measure.ts';
 
 export interface ImageWork {
@@ -63,12 +63,12 @@ export async function plain({ rows, dataMiB }: ImageWork): Promise<void> {
     const made = join(folder, 'made');
     for (const [format, path] of Object.entries(disk)) {
       const what = `import of ${format}, ${dataMiB} MiB of data`;
-      const convert = ['qemu-img', 'convert', '-f', format, '-O', 'qcow2', path, made] as const;
+      const conversion = ['qemu-img', 'convert', '-f', format, '-O', 'qcow2', path, made] as const;
       const copy = ['cp', '--reflink=auto', path, made] as const;
       const taken = await alternate(what, {
         bonami: bonami(path),
-        convert: making(made, convert),
-        convertSynced: making(made, convert, ['sync', made]),
+        convert: making(made, conversion),
+        convertSynced: making(made, conversion, ['sync', made]),
         copy: making(made, copy),
         copySynced: making(made, copy, ['sync', made]),
       });
@@ -84,10 +84,26 @@ export async function plain({ rows, dataMiB }: ImageWork): Promise<void> {
   });
 }
 
+/** Formats that qemu-img reads for us, against qemu-img alone. */
+export async function converted({ rows, dataMiB }: ImageWork): Promise<void> {
+  await withFolder(async (folder) => {
+    const { raw } = await makeDisk(folder, { dataMiB, sizeMiB: 2 * dataMiB });
+    const path = await convert(raw, join(folder, 'disk.vmdk'), 'vmdk');
+    const made = join(folder, 'made');
+    const what = `import of vmdk, ${dataMiB} MiB of data`;
+    const alone = ['qemu-img', 'convert', '-f', 'vmdk', '-O', 'qcow2', path, made] as const;
+    const taken = await alternate(what, {
+      bonami: bonami(path),
+      convertSynced: making(made, alone, ['sync', made]),
+    });
+    rows.push(compared(taken.bonami, taken.convertSynced, { what, against: 'qemu-img convert, sync' }));
+  });
+}
+
 /** How much more a compressed disk takes than its decompression alone, and than unpacking and converting by hand. */
 export async function compressed({ rows, dataMiB }: ImageWork): Promise<void> {
   // Decompression is slow, and its speed does not depend on how much there is.
-  const size = { dataMiB: Math.ceil(dataMiB / 4), sizeMiB: Math.ceil(dataMiB / 2), isCompressible: true };
+  const size = { dataMiB: Math.ceil(dataMiB / 8), sizeMiB: Math.ceil(dataMiB / 4), isCompressible: true };
   await withFolder(async (folder) => {
     const raw = join(folder, 'disk.raw');
     await makeRaw(raw, size);
@@ -102,9 +118,9 @@ export async function compressed({ rows, dataMiB }: ImageWork): Promise<void> {
       ['zstd', `${raw}.zst`],
     ] as const) {
       const what = `import of raw.${program}, ${size.dataMiB} MiB of data`;
-      const convert = ['qemu-img', 'convert', '-f', 'raw', '-O', 'qcow2', unpacked, made] as const;
+      const conversion = ['qemu-img', 'convert', '-f', 'raw', '-O', 'qcow2', unpacked, made] as const;
       const unpack = ['sh', '-c', `${program} -dc "$0" > "$1"`, path, unpacked] as const;
-      const steps = making(made, unpack, convert, ['rm', unpacked], ['sync', made]);
+      const steps = making(made, unpack, conversion, ['rm', unpacked], ['sync', made]);
       const taken = await alternate(what, {
         bonami: bonami(path),
         // As bonami runs it: last in the queue.
