@@ -1,5 +1,5 @@
 // How fast bonami is, as ratios within one run: against node itself, against QEMU itself, and against the same
-// image booted by a QEMU line written by hand. `npm run bench [-- start boot ten]`; results in .bench/ as JSON.
+// image booted by a QEMU line written by hand, images against qemu-img, cp and xz. `npm run bench [-- start boot ten images]`; results in .bench/ as JSON.
 import { execa } from 'execa';
 import {
   copyFileSync,
@@ -15,29 +15,35 @@ import { connect, type Socket } from 'node:net';
 import { cpus, release, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { parseArgs } from 'node:util';
 import { hostArchitecture } from '../src/core/architecture.ts';
 import { probeAccelerator } from '../src/host/qemu/accelerator.ts';
 import { openCloud, cachedImage, PROGRAM, type Cloud } from '../test/support/cloud.ts';
+import { create, launch } from './bench/instances.ts';
+import { compressed, converted, plain } from './bench/imports.ts';
+import { median, note, type Row, ROUNDS, times } from './bench/measure.ts';
+import { memory } from './bench/memory.ts';
 
-interface Row {
-  readonly what: string;
-  readonly measured: string;
-  /** Medians, in milliseconds unless `measured` says otherwise. */
-  readonly bonami: number;
-  readonly reference?: number;
-  readonly against?: string;
-  readonly aim?: string;
-  readonly samples: readonly number[];
-}
-
-const ROUNDS = Number(process.env['BENCH_ROUNDS'] ?? 3);
 const QUICK_ROUNDS = 15;
 const rows: Row[] = [];
-const wanted = process.argv.slice(2);
-const parts = { start, boot, ten };
+const { values, positionals: wanted } = parseArgs({
+  allowPositionals: true,
+  options: { data: { type: 'string', default: '2048' } },
+});
+const parts: Readonly<Record<string, () => Promise<void>>> = { start, boot, ten, ...imageParts() };
 for (const [name, part] of Object.entries(parts))
-  if (wanted.length === 0 || wanted.includes(name)) await part();
+  if (wanted.length === 0 || wanted.some((word) => name === word || name.startsWith(`${word}-`)))
+    await part();
 report();
+
+/** All of them are `images`. */
+function imageParts(): Readonly<Record<string, () => Promise<void>>> {
+  const work = { rows, dataMiB: Number(values.data) };
+  const all = { plain, converted, compressed, launch, create, memory };
+  return Object.fromEntries(
+    Object.entries(all).map(([name, part]) => [`images-${name}`, async () => part(work)]),
+  );
+}
 
 /** How long until a command has done nothing, and until it has a QEMU running. */
 async function start(): Promise<void> {
@@ -305,29 +311,10 @@ function memoryOfAgent(cloud: Cloud): number {
   throw new Error('the agent was never seen');
 }
 
-async function times(rounds: number, work: () => PromiseLike<unknown>): Promise<number[]> {
-  const taken: number[] = [];
-  for (let round = 0; round < rounds; round += 1) {
-    const began = performance.now();
-    await work();
-    taken.push(performance.now() - began);
-  }
-  return taken;
-}
-
-function median(values: readonly number[]): number {
-  const sorted = values.toSorted((a, b) => a - b);
-  return Math.round(sorted[Math.floor(sorted.length / 2)] ?? Number.NaN);
-}
-
 function said(one: Boot | undefined): string {
   return one === undefined
     ? ''
     : `ssh ${(one.ssh / 1000).toFixed(1)} s, done ${(one.done / 1000).toFixed(1)} s`;
-}
-
-function note(text: string): void {
-  process.stderr.write(`${text}\n`);
 }
 
 function report(): void {

@@ -248,7 +248,7 @@ export interface CommandLine {
 }
 
 /**
- * Starts a program that makes one stream of another, and returns what comes out of it. Nothing is held but what the
+ * Starts a program that makes one stream of another, and returns what comes out of it. Little is held beside what the
  * pipes hold: a slow reader stops the program, and the program the writer. A failing program fails the stream, after
  * the last byte that came out. Destroying the stream, or the signal, ends the program with SIGKILL; when the stream
  * is closed the program is gone. The program gets none of our environment: XZ_OPT and the like would change what it

@@ -24,6 +24,9 @@ export interface StartedFilter {
 /** The beginning of what a program says on standard error is kept; the program may be a stranger's puppet. */
 const MAX_STDERR = 16 * 1024;
 
+/** What is held at most between a program and who reads its output: stopping and starting a pipe costs time. */
+const HELD_BYTES = 2 ** 20;
+
 /** The output of a program that reads another stream: see `filter`. It owns both the program and that stream. */
 export class FilterStream extends Readable {
   readonly #start: () => Promise<StartedFilter>;
@@ -35,7 +38,7 @@ export class FilterStream extends Readable {
   #stderr = '';
 
   constructor(start: () => Promise<StartedFilter>, input: Readable, options: FilterOptions) {
-    super();
+    super({ highWaterMark: HELD_BYTES });
     this.#start = start;
     this.#input = input;
     this.#options = options;

@@ -136,7 +136,11 @@ export async function openCloud(...images: readonly ImageName[]): Promise<Cloud>
 export async function importImage(
   cloud: Cloud,
   entryName: ImageName,
-  { name = entryName, bootMode }: { readonly name?: string; readonly bootMode?: BootMode } = {},
+  {
+    name = entryName,
+    bootMode,
+    file = cachedImage(entryName),
+  }: { readonly name?: string; readonly bootMode?: BootMode; readonly file?: string } = {},
 ): Promise<void> {
   const entry = await catalogEntry(join(ROOT, 'images'), entryName);
   const options = {
@@ -148,7 +152,7 @@ export async function importImage(
     'root-device': entry.rootDeviceName,
   };
   const words = Object.entries(options).flatMap(([option, value]) => [`--${option}`, value]);
-  await cloud.bonami('image', 'import', cachedImage(entryName), ...words);
+  await cloud.bonami('image', 'import', file, ...words);
 }
 
 /** The image file that scripts/test has built; a test that needs it says so when it is missing. */

@@ -60,9 +60,10 @@ export function outputGuard(
 /** Bytes in those blocks of a chunk that a writer of sparse files would write. */
 function bytesNotZero(chunk: Buffer): number {
   let count = 0;
-  for (let offset = 0; offset < chunk.length; offset += ZEROS.length) {
-    const block = chunk.subarray(offset, offset + ZEROS.length);
-    if (block[0] !== 0 || !block.equals(ZEROS.subarray(0, block.length))) count += block.length;
+  for (let start = 0; start < chunk.length; start += ZEROS.length) {
+    const end = Math.min(start + ZEROS.length, chunk.length);
+    // Mostly the first byte tells.
+    if (chunk[start] !== 0 || chunk.compare(ZEROS, 0, end - start, start, end) !== 0) count += end - start;
   }
   return count;
 }

@@ -30,13 +30,25 @@ export async function moveDurably(from: string, to: string): Promise<void> {
   if (dirname(from) !== dirname(to)) await syncFolder(dirname(from));
 }
 
+/** Bytes that are needed, where it takes time to know how many. */
+export interface Need {
+  /** It is not more than that: where there is plenty, the exact number does not matter. */
+  readonly most: number;
+  readonly exact: () => Promise<number>;
+}
+
+/** Tables and the like are not counted by those who know the most. */
+const PLENTY = 1.01;
+
 /**
- * Throws `NoSpace` when the file system of `folder` has fewer than `bytes` left for us. Whoever writes at the same
+ * Throws `NoSpace` when the file system of `folder` has less left for us than is needed. Whoever writes at the same
  * time is not foreseen: running full later is the same error.
  */
-export async function requireSpace(folder: string, bytes: number): Promise<void> {
+export async function requireSpace(folder: string, need: number | Need): Promise<void> {
   const { bavail, bsize } = await statfs(folder);
   const free = bavail * bsize;
+  if (typeof need !== 'number' && free >= need.most * PLENTY) return;
+  const bytes = typeof need === 'number' ? need : await need.exact();
   if (free < bytes)
     throw new HostError('NoSpace', `'${folder}' has ${inMiB(free)} free, but ${inMiB(bytes)} are needed`, {
       hint: `free some space in '${folder}', or set BONAMI_HOME to a folder on a larger disk`,

@@ -1,6 +1,5 @@
 // From a disk that somebody gave us to a layer of our own: judged by its bytes, read once, written as plain qcow2.
 // Whatever the source was, the same contents have the same digest.
-import { createWriteStream } from 'node:fs';
 import { open, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Readable } from 'node:stream';
@@ -18,6 +17,7 @@ import { importContent } from './qcow2/import-content.ts';
 import { dataRanges, openRaw } from './qcow2/raw.ts';
 import { openQcow2 } from './qcow2/reader.ts';
 import { convert, info, measure, type DiskFormat } from './qemu-img.ts';
+import { writeSparse } from './sparse-file.ts';
 
 /** EBS' limit for a volume that is booted by way of an MBR. */
 export const MAX_VIRTUAL_SIZE = 2 * 2 ** 40;
@@ -88,7 +88,10 @@ async function copyContent(
   content: DiskContent,
   { to, signal, onProgress }: TakeOptions,
 ): Promise<TakenDisk> {
-  await requireSpace(dirname(to), await content.allocatedBytes({ signal }));
+  await requireSpace(dirname(to), {
+    most: content.size,
+    exact: async () => content.allocatedBytes({ signal }),
+  });
   return importContent({
     content,
     to,
@@ -100,9 +103,15 @@ async function copyContent(
 
 /** A normal qcow2 file of our own, or on a file system that shares blocks, becomes the layer as it is. */
 async function adopt(path: string, { to, isOurs, signal }: FileOptions): Promise<boolean> {
-  if (!(await canAdopt(path, { signal }))) return false;
+  // Sharing blocks takes no time, unlike looking whether it pays; and nobody writes to what is then looked at.
+  const isCloned = !isOurs && (await cloneFile(path, to));
+  if (!isOurs && !isCloned) return false;
+  const candidate = isOurs ? path : to;
+  if (!(await canAdopt(candidate, { signal }))) {
+    if (isCloned) await rm(to, { force: true });
+    return false;
+  }
   if (isOurs) await rename(path, to);
-  else if (!(await cloneFile(path, to))) return false;
   await syncFile(to);
   return true;
 }
@@ -122,7 +131,10 @@ async function convertDisk(
     seen.otherFile !== undefined
   )
     throw disputed(path, disk, seen);
-  await requireSpace(dirname(to), await measure(path, disk.format, { signal }));
+  await requireSpace(dirname(to), {
+    most: disk.virtualSize,
+    exact: async () => measure(path, disk.format, { signal }),
+  });
   const total = disk.virtualSize;
   await convert({
     from: path,
@@ -172,7 +184,9 @@ export async function takeDiskStream(stream: Readable, options: StreamOptions): 
   const path = join(options.workFolder, 'arrived');
   try {
     await requireSpace(options.workFolder, options.length ?? head.length);
-    await pipeline(stream, createWriteStream(path, { flags: 'wx', mode: 0o600 }), { signal: options.signal });
+    await pipeline(stream, async (pieces: AsyncIterable<Buffer>) => writeSparse(path, pieces), {
+      signal: options.signal,
+    });
     return await takeDiskFile(path, { ...options, isOurs: true });
   } catch (error) {
     throw renamed(error, path, options.name);
@@ -218,19 +232,30 @@ function inspected(window: Window, { format, name }: Pick<StreamOptions, 'format
 
 /** Remembers the last bytes of a stream. */
 class Tail {
-  bytes: Buffer = Buffer.alloc(0);
+  readonly #pieces: Buffer[] = [];
+  #kept = 0;
   length = 0;
 
   async *watch(stream: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
-    for await (const chunk of stream) {
-      this.length += chunk.length;
-      this.bytes = Buffer.from(
-        chunk.length >= TAIL_BYTES
-          ? chunk.subarray(-TAIL_BYTES)
-          : Buffer.concat([this.bytes, chunk]).subarray(-TAIL_BYTES),
-      );
-      yield chunk;
+    for await (const piece of stream) {
+      this.#pieces.push(piece);
+      this.#kept += piece.length;
+      this.length += piece.length;
+      // Whole pieces are kept, as few as hold enough: copying the end of each would cost more.
+      for (
+        let [first] = this.#pieces;
+        first && this.#kept - first.length >= TAIL_BYTES;
+        [first] = this.#pieces
+      ) {
+        this.#kept -= first.length;
+        this.#pieces.shift();
+      }
+      yield piece;
     }
+  }
+
+  get bytes(): Buffer {
+    return Buffer.concat(this.#pieces).subarray(-TAIL_BYTES);
   }
 }
 
