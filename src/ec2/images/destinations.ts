@@ -30,6 +30,7 @@ const MAX_NAME_BYTES = 255;
  * only a regular file is ever replaced.
  */
 export async function fileDestination(
+  ctx: Ec2Context,
   path: string,
   { replace }: { readonly replace: boolean },
 ): Promise<Destination> {
@@ -52,7 +53,8 @@ export async function fileDestination(
     }
   };
   return {
-    write: async (chunks) => whole(async () => writeStream(unfinished, chunks)),
+    write: async (chunks) =>
+      whole(async () => writeStream(ctx, { path: unfinished, chunks, label: `writing ${path}` })),
     writeFile: async (make) => whole(async () => make(unfinished)),
   };
 }
@@ -97,15 +99,26 @@ function unwritable(path: string, why: string): HostError {
   return new HostError('FileUnwritable', `'${path}' ${why}`, { hint: 'choose another name' });
 }
 
-async function writeStream(path: string, chunks: AsyncIterable<Buffer>): Promise<Delivered> {
+interface Writing {
+  readonly path: string;
+  readonly chunks: AsyncIterable<Buffer>;
+  readonly label: string;
+}
+
+async function writeStream(
+  { signal, report }: Ec2Context,
+  { path, chunks, label }: Writing,
+): Promise<Delivered> {
   const file = await open(path, 'w', 0o644);
   try {
     const hash = createHash('sha256');
     let bytes = 0;
     for await (const chunk of chunks) {
+      signal.throwIfAborted();
       hash.update(chunk);
       await file.writeFile(chunk);
       bytes += chunk.length;
+      report.progress({ label, done: bytes, unit: 'bytes' });
     }
     await file.sync();
     return { bytes, sha256: hash.digest('hex') };
@@ -153,5 +166,5 @@ export async function openDestination(
     throw new Ec2Error('InvalidParameterValue', 'bonami writes images to files and objects only', {
       hint: 'a path, or s3://bucket/key',
     });
-  return fileDestination(resolve(destination), { replace });
+  return fileDestination(ctx, resolve(destination), { replace });
 }

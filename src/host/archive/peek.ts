@@ -25,5 +25,7 @@ export async function peek(stream: Readable, length: number): Promise<Buffer> {
     for (const [event, listener] of Object.entries(listeners)) stream.on(event, listener);
     if (stream.readableEnded) listeners['end']?.();
     else if (stream.closed) listeners['close']?.();
+    // What was put back by another look, at the end of the stream, is not announced again.
+    else listeners['readable']?.();
   });
 }
