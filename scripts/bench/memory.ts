@@ -14,7 +14,7 @@ export async function memory({ rows, dataMiB }: ImageWork): Promise<void> {
     await withFolder(async (folder) => {
       const { raw, qcow2 } = await makeDisk(folder, { sizeMiB, dataMiB: Math.min(dataMiB, sizeMiB) / 2 });
       const vmdk = await convert(raw, join(folder, 'disk.vmdk'), 'vmdk');
-      await execa('xz', ['-0', '-T1', raw]);
+      await execa('xz', ['-0', '-T0', raw]);
       for (const path of [qcow2, `${raw}.xz`, vmdk]) {
         const { own, children } = await peakOfImport(path);
         const what = `import of ${path.replace(/.*disk\./, '')}, disk of ${sizeMiB / 1024} GiB`;
