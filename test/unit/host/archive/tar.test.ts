@@ -340,7 +340,7 @@ describe('the writer', () => {
   });
 });
 
-test('whatever bytes are changed, there are files or a refusal, soon', async () => {
+test('whatever bytes are changed, there are files or a refusal, soon', { timeout: 60_000 }, async () => {
   const tar = await archive(
     file('first', 'x'.repeat(700)),
     { ...file('second'), pax: { comment: 'a remark' } },
@@ -348,7 +348,7 @@ test('whatever bytes are changed, there are files or a refusal, soon', async () 
   );
   const random = generator(7);
   const started = performance.now();
-  for (let round = 0; round < 1500; round++) {
+  for (let round = 0; round < 500; round++) {
     const mutant = Buffer.from(tar);
     const changes = 1 + Math.floor(random() * 4);
     for (let change = 0; change < changes; change++)
