@@ -70,7 +70,7 @@ function vmdk(name = 'disk-1.vmdk', from = raw): string {
   return name;
 }
 
-async function refused(path: string, code: string): Promise<void> {
+async function expectRefused(path: string, code: string): Promise<void> {
   await expect(importImage(home.ctx, importing(path))).rejects.toMatchObject({ code });
   await expectNothingLeft(home);
 }
@@ -211,7 +211,7 @@ describe('an OVA', () => {
       },
     ],
   ])('%s: one with %s', async (code, _what, make) => {
-    await refused(tar('hostile.ova', make()), code);
+    await expectRefused(tar('hostile.ova', make()), code);
   });
 });
 
@@ -235,17 +235,17 @@ describe('a plain tar file', () => {
   test('with two disks, or with none', async () => {
     copyFileSync(raw, join(parts, 'a.raw'));
     copyFileSync(raw, join(parts, 'b.raw'));
-    await refused(tar('two.tar', ['a.raw', 'b.raw']), 'ArchiveHostile');
-    await refused(tar('none.tar', [part('notes.txt', 'x')]), 'ArchiveCorrupt');
+    await expectRefused(tar('two.tar', ['a.raw', 'b.raw']), 'ArchiveHostile');
+    await expectRefused(tar('none.tar', [part('notes.txt', 'x')]), 'ArchiveCorrupt');
   });
 
   test('with a link, a device or a sparse file', async () => {
     execFileSync('ln', ['-s', '/etc/shadow', join(parts, 'disk.raw')]);
-    await refused(tar('link.tar', ['disk.raw']), 'ArchiveHostile');
+    await expectRefused(tar('link.tar', ['disk.raw']), 'ArchiveHostile');
     execFileSync('mknod', [join(parts, 'device'), 'b', '7', '0']);
-    await refused(tar('device.tar', ['device']), 'ArchiveHostile');
+    await expectRefused(tar('device.tar', ['device']), 'ArchiveHostile');
     execFileSync('truncate', ['-s', '10M', join(parts, 'sparse.raw')]);
-    await refused(tar('sparse.tar', ['sparse.raw'], '--sparse'), 'ArchiveHostile');
+    await expectRefused(tar('sparse.tar', ['sparse.raw'], '--sparse'), 'ArchiveHostile');
   });
 
   test('that was cut off, at its end or in the disk', async () => {
@@ -272,7 +272,7 @@ test.each(['gzip', 'xz', 'bzip2', 'zstd'])(
     const path = join(folder, 'bomb.raw.packed');
     writeFileSync(path, execFileSync(program, ['-c', pattern], { maxBuffer: 2 ** 26 }));
     rmSync(pattern);
-    await refused(path, 'CompressionBomb');
+    await expectRefused(path, 'CompressionBomb');
   },
 );
 
@@ -350,17 +350,20 @@ describe('our own bundle', () => {
         said({ disks: [...(content['disks'] as object[]), ...(content['disks'] as object[])] })(content),
     ],
   ])('%s: a manifest with %s', async (code, _what, change) => {
-    await refused(changed(change), code);
+    await expectRefused(changed(change), code);
   });
 
   test('without its disk, with another file, or with a manifest that is no JSON', async () => {
-    await refused(tar('lacks.tar', ['bonami-image.json']), 'BundleBroken');
+    await expectRefused(tar('lacks.tar', ['bonami-image.json']), 'BundleBroken');
     part('extra.qcow2', 'x');
-    await refused(tar('extra.tar', ['bonami-image.json', 'disk-0.qcow2', 'extra.qcow2']), 'BundleBroken');
+    await expectRefused(
+      tar('extra.tar', ['bonami-image.json', 'disk-0.qcow2', 'extra.qcow2']),
+      'BundleBroken',
+    );
     part('bonami-image.json', '{"bonamiImage":');
-    await refused(tar('broken.tar', ['bonami-image.json', 'disk-0.qcow2']), 'BundleBroken');
+    await expectRefused(tar('broken.tar', ['bonami-image.json', 'disk-0.qcow2']), 'BundleBroken');
     part('bonami-image.json', ' '.repeat(2 ** 20 + 1));
-    await refused(tar('endless.tar', ['bonami-image.json', 'disk-0.qcow2']), 'BundleBroken');
+    await expectRefused(tar('endless.tar', ['bonami-image.json', 'disk-0.qcow2']), 'BundleBroken');
   });
 
   test('whose disk leads elsewhere', async () => {
@@ -376,6 +379,6 @@ describe('our own bundle', () => {
       join(parts, 'disk-0.qcow2'),
       '1M',
     );
-    await refused(tar('leads.tar', ['bonami-image.json', 'disk-0.qcow2']), 'ImageHasBackingFile');
+    await expectRefused(tar('leads.tar', ['bonami-image.json', 'disk-0.qcow2']), 'ImageHasBackingFile');
   });
 });

@@ -74,7 +74,7 @@ async function served(given: Partial<FlakyFile> = {}): Promise<Served> {
   return { url, file, request: (more = {}) => importing(url, { connection, ...more }) };
 }
 
-async function refused(request: ImportImageRequest, code: string): Promise<void> {
+async function expectRefused(request: ImportImageRequest, code: string): Promise<void> {
   await expect(importImage(home.ctx, request)).rejects.toMatchObject({ code });
   await expectNothingLeft(home);
 }
@@ -172,7 +172,7 @@ describe('an address', () => {
     ['ImageFormatUnknown', { body: Buffer.alloc(0) }, {}],
   ])('%s', async (code, file, more) => {
     const { request } = await served(file);
-    await refused(request(more), code);
+    await expectRefused(request(more), code);
   });
 
   test('that is redirected into a private network is refused there', async () => {
@@ -183,8 +183,8 @@ describe('an address', () => {
       },
     });
     const { isAllowed: _, ...connection } = request().connection ?? {};
-    await refused(request({ connection, allowedHosts: ['localhost'] }), 'AddressNotAllowed');
-    await refused(request({ connection }), 'AddressNotAllowed');
+    await expectRefused(request({ connection, allowedHosts: ['localhost'] }), 'AddressNotAllowed');
+    await expectRefused(request({ connection }), 'AddressNotAllowed');
   });
 
   test('without protection is read with a digest only', async () => {
@@ -192,7 +192,7 @@ describe('an address', () => {
     const server = await httpServer(listener);
     cleanups.push(async () => server.close());
     const source = `${server.origin}/disk.raw`;
-    await refused(importing(source, { allowedHosts: ['localhost'] }), 'AddressNotAllowed');
+    await expectRefused(importing(source, { allowedHosts: ['localhost'] }), 'AddressNotAllowed');
     const more = { allowedHosts: ['localhost'], checksum: right };
     expect(rootDisk(home, await importImage(home.ctx, importing(source, more))).digest).toBe(digest);
   });
@@ -231,13 +231,13 @@ describe('standard input', () => {
     ['ImageFormatUnknown', () => Readable.from([Buffer.alloc(5000, 'x')], { objectMode: false })],
     ['InvalidParameterValue', () => undefined],
   ])('%s', async (code, stdin) => {
-    await refused(importing('-', { stdin: stdin(), said: { name: 'stdin' } }), code);
+    await expectRefused(importing('-', { stdin: stdin(), said: { name: 'stdin' } }), code);
   });
 
   test('that never says a word can be left', async () => {
     const stdin = new Readable({ read: () => undefined });
     setTimeout(() => home.abort(), 200);
-    await refused(importing('-', { stdin, said: { name: 'stdin' } }), 'Interrupted');
+    await expectRefused(importing('-', { stdin, said: { name: 'stdin' } }), 'Interrupted');
     expect(stdin.destroyed).toBe(true);
   });
 
@@ -289,7 +289,7 @@ describe('a file', () => {
     const path = join(folder, 'strange');
     make(path);
     try {
-      await refused(importing(path), 'FileUnreadable');
+      await expectRefused(importing(path), 'FileUnreadable');
     } finally {
       rmSync(path, { recursive: true, force: true });
     }
@@ -316,7 +316,7 @@ describe('a file', () => {
   });
 
   test('is compared with what it must be', async () => {
-    await refused(importing(raw, { checksum: wrong }), 'ImageDigestMismatch');
+    await expectRefused(importing(raw, { checksum: wrong }), 'ImageDigestMismatch');
     const sums = join(folder, 'SHA256SUMS');
     writeFileSync(sums, `${sha256}  original.raw\n`);
     const image = await importImage(home.ctx, importing(raw, { checksum: { path: sums } }));
