@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { PassThrough, Readable } from 'node:stream';
+import { PassThrough, type Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import { decompress } from '../../../../src/host/archive/decompress.ts';
@@ -55,11 +55,7 @@ describe('reading', () => {
       const pieces: Buffer[] = [];
       seen.set(entry.name, pieces);
       entry.onBytes((piece) => pieces.push(piece));
-      if (entry.name === 'b')
-        for await (const piece of entry.stream) {
-          expect((piece as Buffer).length).toBeGreaterThan(0);
-          break;
-        }
+      if (entry.name === 'b') await entry.stream[Symbol.asyncIterator]().next();
       if (entry.name === 'c') entry.stream.destroy();
     }
     expect([...seen.values()].map((pieces) => Buffer.concat(pieces).equals(content))).toEqual([
@@ -199,7 +195,7 @@ describe('a hostile archive is refused by name', () => {
   ])('%s', async (_, archive, message) => {
     await expect(filesIn(archive, { folders: 'skipped', leadingDot: 'dropped' })).rejects.toMatchObject({
       code: 'ArchiveHostile',
-      message: typeof message === 'string' ? message : expect.stringMatching(message),
+      message: expect.stringMatching(message),
     });
   });
 
