@@ -211,6 +211,7 @@ describe('an OVA', () => {
       },
     ],
   ])('%s: one with %s', async (code, _what, make) => {
+    expect.hasAssertions();
     await expectRefused(tar('hostile.ova', make()), code);
   });
 });
@@ -233,6 +234,7 @@ describe('a plain tar file', () => {
   });
 
   test('with two disks, or with none', async () => {
+    expect.hasAssertions();
     copyFileSync(raw, join(parts, 'a.raw'));
     copyFileSync(raw, join(parts, 'b.raw'));
     await expectRefused(tar('two.tar', ['a.raw', 'b.raw']), 'ArchiveHostile');
@@ -240,6 +242,7 @@ describe('a plain tar file', () => {
   });
 
   test('with a link, a device or a sparse file', async () => {
+    expect.hasAssertions();
     execFileSync('ln', ['-s', '/etc/shadow', join(parts, 'disk.raw')]);
     await expectRefused(tar('link.tar', ['disk.raw']), 'ArchiveHostile');
     execFileSync('mknod', [join(parts, 'device'), 'b', '7', '0']);
@@ -263,6 +266,7 @@ describe('a plain tar file', () => {
 test.each(['gzip', 'xz', 'bzip2', 'zstd'])(
   'a bomb packed with %s is refused before it fills the disk',
   async (program) => {
+    expect.hasAssertions();
     // One letter over and over: no disk, and larger than any real contents by so little.
     const pattern = join(folder, 'pattern');
     writeFileSync(
@@ -350,10 +354,12 @@ describe('our own bundle', () => {
         said({ disks: [...(content['disks'] as object[]), ...(content['disks'] as object[])] })(content),
     ],
   ])('%s: a manifest with %s', async (code, _what, change) => {
+    expect.hasAssertions();
     await expectRefused(changed(change), code);
   });
 
   test('without its disk, with another file, or with a manifest that is no JSON', async () => {
+    expect.hasAssertions();
     await expectRefused(tar('lacks.tar', ['bonami-image.json']), 'BundleBroken');
     part('extra.qcow2', 'x');
     await expectRefused(
@@ -367,6 +373,7 @@ describe('our own bundle', () => {
   });
 
   test('whose disk leads elsewhere', async () => {
+    expect.hasAssertions();
     qemuImg(
       'create',
       '-f',

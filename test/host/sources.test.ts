@@ -171,11 +171,13 @@ describe('an address', () => {
     ['ImageFormatUnknown', { body: Buffer.from('<html>please log in</html>') }, {}],
     ['ImageFormatUnknown', { body: Buffer.alloc(0) }, {}],
   ])('%s', async (code, file, more) => {
+    expect.hasAssertions();
     const { request } = await served(file);
     await expectRefused(request(more), code);
   });
 
   test('that is redirected into a private network is refused there', async () => {
+    expect.hasAssertions();
     const { request } = await served({
       before: (_, response) => {
         response.writeHead(302, { location: 'https://169.254.169.254/latest/meta-data' }).end();
@@ -231,6 +233,7 @@ describe('standard input', () => {
     ['ImageFormatUnknown', () => Readable.from([Buffer.alloc(5000, 'x')], { objectMode: false })],
     ['InvalidParameterValue', () => undefined],
   ])('%s', async (code, stdin) => {
+    expect.hasAssertions();
     await expectRefused(importing('-', { stdin: stdin(), said: { name: 'stdin' } }), code);
   });
 
@@ -286,6 +289,7 @@ describe('a file', () => {
     ['a link to nothing', (path) => symlinkSync('/nowhere', path)],
     ['nothing', () => undefined],
   ])('that is %s is refused at once', async (_what, make) => {
+    expect.hasAssertions();
     const path = join(folder, 'strange');
     make(path);
     try {
