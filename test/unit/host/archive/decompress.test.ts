@@ -8,7 +8,7 @@ import { afterEach, describe, expect, test } from 'vitest';
 import { type DecompressOptions, decompress } from '../../../../src/host/archive/decompress.ts';
 import { type CompressionKind, isTar, recogniseCompression } from '../../../../src/host/archive/recognise.ts';
 import { peek } from '../../../../src/host/archive/peek.ts';
-import { closed } from '../../../../src/host/stream-end.ts';
+import { closed } from '../../../../src/host/streams.ts';
 import { unwrap } from '../../../../src/host/archive/unwrap.ts';
 import { bytesOf, inPieces, isAlive, noise, tar, through } from '../../../support/archives.ts';
 

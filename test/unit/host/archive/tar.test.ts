@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { PassThrough, Readable } from 'node:stream';
+import { PassThrough, type Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import { decompress } from '../../../../src/host/archive/decompress.ts';
@@ -55,11 +55,7 @@ describe('reading', () => {
       const pieces: Buffer[] = [];
       seen.set(entry.name, pieces);
       entry.onBytes((piece) => pieces.push(piece));
-      if (entry.name === 'b')
-        for await (const piece of entry.stream) {
-          expect((piece as Buffer).length).toBeGreaterThan(0);
-          break;
-        }
+      if (entry.name === 'b') for await (const piece of entry.stream) if (piece !== undefined) break;
       if (entry.name === 'c') entry.stream.destroy();
     }
     expect([...seen.values()].map((pieces) => Buffer.concat(pieces).equals(content))).toEqual([
@@ -142,7 +138,7 @@ describe('a hostile archive is refused by name', () => {
     content: paxRecords(records),
   });
 
-  test.each<[what: string, archive: Buffer, message: string | RegExp]>([
+  test.each<[what: string, archive: Buffer, message: RegExp]>([
     [
       'a symbolic link',
       tar({ name: 'a', type: '2', linkName: '/etc/passwd' }),
@@ -175,31 +171,23 @@ describe('a hostile archive is refused by name', () => {
     ['an escape', tar({ name: 'x\x1b[2Jy' }), /'x\?\[2Jy', which has control/],
     ['a reversed name', tar({ name: 'x\u202egnp.exe' }), /which has control characters/],
     ['no UTF-8', tar({ name: '', nameBytes: Buffer.from([0x78, 0xff, 0xfe]) }), /which is not UTF-8/],
-    ['twice the same', tar(A, { name: 'b' }, { name: 'a' }), "the archive holds 'a' twice"],
+    ['twice the same', tar(A, { name: 'b' }, { name: 'a' }), /^the archive holds 'a' twice$/],
     ['a path by pax', tar(pax({ path: '../x' }), A), /sets 'path' to '..\/x'/],
     ['a path for all by pax', tar(pax({ path: 'x' }, 'g'), A), /sets 'path' to 'x'/],
     ['a link by pax', tar(pax({ linkpath: '/etc' }), A), /sets 'linkpath'/],
     ['a sparse file by pax', tar(pax({ 'GNU.sparse.major': '1' }), A), /sets 'GNU.sparse.major'/],
     ['a small size by pax', tar(pax({ size: '0' }), A), /sets a size of '0', which belongs into the header/],
     ['a strange size by pax', tar(pax({ size: '99999999999x' }), A), /sets a size of '99999999999x'/],
-    [
-      'one size for all',
-      tar(pax({ size: `${2 ** 40}` }, 'g'), A),
-      'the archive gives all its files one size',
-    ],
+    ['one size for all', tar(pax({ size: `${2 ** 40}` }, 'g'), A), /gives all its files one size/],
     ['two pax headers', tar(pax({ mtime: '1' }), pax({ mtime: '2' }), A), /several extended headers/],
     ['an encoding', tar(pax({ hdrcharset: 'BINARY' }), A), /sets 'hdrcharset'/],
     ['a prototype', tar(pax({ __proto__x: '1' }), A), /sets '__proto__x'/],
-    ['a hidden entry', Buffer.concat([tar(A), tar({ name: 'b' })]), 'the archive goes on behind its end'],
-    [
-      'a word behind the end',
-      Buffer.concat([tar(A), Buffer.from('x')]),
-      'the archive goes on behind its end',
-    ],
+    ['a hidden entry', Buffer.concat([tar(A), tar({ name: 'b' })]), /goes on behind its end/],
+    ['a word behind the end', Buffer.concat([tar(A), Buffer.from('x')]), /goes on behind its end/],
   ])('%s', async (_, archive, message) => {
     await expect(filesIn(archive, { folders: 'skipped', leadingDot: 'dropped' })).rejects.toMatchObject({
       code: 'ArchiveHostile',
-      message: typeof message === 'string' ? message : expect.stringMatching(message),
+      message: expect.stringMatching(message),
     });
   });
 
