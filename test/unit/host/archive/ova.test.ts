@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { createReadStream, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { PassThrough, type Readable } from 'node:stream';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import type { Ovf } from '../../../../src/host/archive/ovf.ts';
 import { ovfManifest } from '../../../../src/host/archive/ovf-manifest.ts';
 import { readOva } from '../../../../src/host/archive/read-ova.ts';
@@ -13,6 +13,9 @@ import { writeTar } from '../../../../src/host/archive/write-tar.ts';
 import { bytesOf, inPieces, noise, tar, through } from '../../../support/archives.ts';
 import { descriptor, disk, drive, manifestLine, ova } from '../../../support/ova.ts';
 import { temporaryFolder } from '../../../support/temporary-folder.ts';
+
+// Real programs and thousands of rounds, on a host that may have other things to do.
+vi.setConfig({ testTimeout: 60_000 });
 
 const DISK = noise(5000);
 const ONE = { name: 'disk.vmdk', content: DISK };
