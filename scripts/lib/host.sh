@@ -40,8 +40,8 @@ install_packages() {
 }
 
 # What running instances needs, and what building images from Debian's packages needs.
-host_packages=(ca-certificates curl dnsmasq-base iproute2 mtools nftables openssh-client procps qemu-utils util-linux)
-image_packages=(arch-test cpio e2fsprogs fdisk grub-common mmdebstrap zstd)
+host_packages=(bzip2 ca-certificates curl dnsmasq-base iproute2 mtools nftables openssh-client procps qemu-utils util-linux xz-utils zstd)
+image_packages=(arch-test cpio e2fsprogs fdisk grub-common mmdebstrap)
 # What guests of every architecture need.
 guest_packages=(qemu-system-x86 seabios ovmf qemu-system-arm qemu-efi-aarch64 qemu-efi-arm)
 case $(uname -m) in

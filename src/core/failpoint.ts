@@ -7,8 +7,15 @@ export function failpoint(name: Failpoint): void {
 }
 
 export const FAILPOINTS = {
-  import: ['import:planned', 'import:arrived', 'import:converted', 'import:published', 'import:recorded'],
-  snapshot: ['snapshot:planned', 'freeze:layers', 'freeze:redirected', 'snapshot:kept'],
+  import: [
+    'import:planned',
+    'import:taken',
+    'import:arrived',
+    'import:snapshots',
+    'import:published',
+    'import:recorded',
+  ],
+  snapshot: ['snapshot:planned', 'freeze:layers', 'freeze:added', 'freeze:redirected', 'snapshot:kept'],
   launch: [
     'launch:planned',
     'launch:folders',

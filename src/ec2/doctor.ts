@@ -13,7 +13,7 @@ import { volumes } from '../store/volumes.ts';
 import type { Ec2Context } from './context.ts';
 import { sweepAbandonedImages } from './images/sweep-images.ts';
 import { sweepAbandonedSnapshots } from './snapshots/remove-snapshot.ts';
-import { reconcileInstances } from './instances/reconcile.ts';
+import { finishReboots, reconcileInstances } from './instances/reconcile.ts';
 
 /** Every fact that bonami depends on, the host's and its own, each with what mends it. Changes nothing. */
 export async function examine(ctx: Ec2Context): Promise<readonly Finding[]> {
@@ -29,6 +29,7 @@ export async function examine(ctx: Ec2Context): Promise<readonly Finding[]> {
 export async function mend(ctx: Ec2Context): Promise<readonly string[]> {
   const before = new Set(instances.list(ctx.db).map(({ instanceId, state }) => `${instanceId} ${state}`));
   await reconcileInstances(ctx);
+  const booted = await finishReboots(ctx);
   const swept = await sweepAbandonedImages(ctx);
   const sweptSnapshots = sweepAbandonedSnapshots(ctx);
   const settled = instances
@@ -39,6 +40,7 @@ export async function mend(ctx: Ec2Context): Promise<readonly string[]> {
   for (const folder of removed) rmSync(folder, { recursive: true, force: true });
   return [
     ...settled.map((line) => `settled ${line.replace(' ', ': ')}`),
+    ...booted.map((instanceId) => `booted ${instanceId}, which was down for a reboot`),
     ...swept.map(({ imageId }) => `removed the unfinished image ${imageId}`),
     ...sweptSnapshots.map((snapshotId) => `removed the unfinished snapshot ${snapshotId}`),
     ...removed.map((folder) => `removed ${folder}`),

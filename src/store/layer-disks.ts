@@ -27,7 +27,7 @@ export function layerDisks(db: Db, home: string): void {
 function layeredVolume({ imageId, ...volume }: Document, home: string): Document {
   const folder = join(home, 'volumes', String(volume['volumeId']));
   const file = (name: string): string => join(folder, name);
-  const base = imageId === null ? undefined : join(home, 'images', String(imageId), 'disk.qcow2');
+  const base = typeof imageId === 'string' ? join(home, 'images', imageId, 'disk.qcow2') : undefined;
   if (existsSync(file('disk.qcow2'))) {
     if (base !== undefined && !existsSync(file('0.qcow2'))) linkSync(base, file('0.qcow2'));
     renameSync(file('disk.qcow2'), file(base === undefined ? '0.qcow2' : '1.qcow2'));
@@ -58,9 +58,10 @@ function snapshotOf(db: Db, image: Document, home: string): void {
 
 function layeredImage(image: Document): Document | undefined {
   if (image['state'] !== 'available') return undefined;
-  const { digest, sourceDigest, virtualSize, ...kept } = image;
+  const { digest: _digest, sourceDigest: _sourceDigest, virtualSize: _virtualSize, ...kept } = image;
   const mappings = image['blockDeviceMappings'] as Document[];
   return {
+    cpuBaseline: null,
     ...kept,
     blockDeviceMappings: mappings.map((mapping) => ({
       kind: 'ebs',
@@ -69,7 +70,6 @@ function layeredImage(image: Document): Document | undefined {
       iops: null,
       throughput: null,
     })),
-    cpuBaseline: null,
     findings: null,
     sourceInstanceId: null,
   };

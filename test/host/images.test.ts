@@ -3,17 +3,24 @@ import { createHash, randomFillSync } from 'node:crypto';
 import {
   appendFileSync,
   chmodSync,
+  closeSync,
+  createReadStream,
   existsSync,
   mkdirSync,
   mkdtempSync,
+  openSync,
   readFileSync,
+  readSync,
   readdirSync,
   rmSync,
   statSync,
   writeFileSync,
+  writeSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { basename, join } from 'node:path';
+import { PassThrough } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { FAILPOINTS } from '../../src/core/failpoint.ts';
@@ -23,12 +30,18 @@ import { deregisterImage } from '../../src/ec2/images/deregister-image.ts';
 import { importImage } from '../../src/ec2/images/import-image.ts';
 import { pullImage } from '../../src/ec2/images/pull-image.ts';
 import { resolveImage } from '../../src/ec2/images/resolve-image.ts';
-import { sweepAbandonedImports } from '../../src/ec2/images/sweep-imports.ts';
+import { settledImage, sweepAbandonedImages } from '../../src/ec2/images/sweep-images.ts';
+import { sweepAbandonedSnapshots } from '../../src/ec2/snapshots/remove-snapshot.ts';
+import { ensureVolume } from '../../src/ec2/volumes/ensure-volume.ts';
+import { verifyDigests } from '../../src/ec2/verify-digests.ts';
 import { onCommand } from '../../src/host/command.ts';
+import { exportDisk } from '../../src/host/disk/export-disk.ts';
 import { inspect } from '../../src/host/disk/inspector/inspect.ts';
 import { check, convert, createEmpty, createOverlay, info } from '../../src/host/disk/qemu-img.ts';
 import { waitUntil } from '../../src/host/wait-until.ts';
-import { images } from '../../src/store/images.ts';
+import { type Image, images, snapshotIdsOf } from '../../src/store/images.ts';
+import { snapshots } from '../../src/store/snapshots.ts';
+import { volumes } from '../../src/store/volumes.ts';
 import { type TestContext, testContext } from '../support/context.ts';
 import {
   mbrDisk,
@@ -41,7 +54,10 @@ import {
   vmdkFile,
   windowOf,
 } from '../support/disk-headers.ts';
+import { droppingProxy } from '../support/dropping-proxy.ts';
+import { type FlakyServer, flakyServer } from '../support/flaky-file.ts';
 import { type HttpsServer, httpsServer } from '../support/https-server.ts';
+import { generator } from '../support/random.ts';
 
 const MIB = 2 ** 20;
 const CHILD = fileURLToPath(new URL('../support/import-child.ts', import.meta.url));
@@ -50,7 +66,12 @@ const CHILD = fileURLToPath(new URL('../support/import-child.ts', import.meta.ur
 let folder: string;
 let raw: string;
 let qcow2: string;
+let vmdk: string;
+/** One that is imported in no time. */
+let tiny: string;
 let home: TestContext;
+/** What qemu-img was asked to do in this file, by the arguments. */
+const calls: string[] = [];
 
 beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), 'bonami-disks-'));
@@ -59,6 +80,11 @@ beforeAll(() => {
   writeFileSync(raw, randomFillSync(mbrDisk(96 * MIB), MIB, 40 * MIB));
   qcow2 = join(folder, 'packed.qcow2');
   qemuImg('convert', '-f', 'raw', '-O', 'qcow2', '-c', raw, qcow2);
+  vmdk = join(folder, 'other.vmdk');
+  qemuImg('convert', '-f', 'raw', '-O', 'vmdk', '-o', 'subformat=monolithicSparse', raw, vmdk);
+  tiny = join(folder, 'tiny.raw');
+  writeFileSync(tiny, mbrDisk());
+  onCommand((line) => calls.push(...(/ \S*qemu-img (.+)$/.exec(` ${line}`)?.slice(1) ?? [])));
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 beforeEach(() => (home = testContext()));
@@ -73,12 +99,33 @@ function watching(ctx: Ec2Context, onProgress: (step: Progress) => void): Ec2Con
   return { ...ctx, report: { ...ctx.report, progress: onProgress } };
 }
 
+/** A disk of nothing that says what it is for. */
+function said(name?: string): { name?: string; architecture: 'x86_64' } {
+  return { architecture: 'x86_64', ...(name === undefined ? {} : { name }) };
+}
+
+/** The file with the lowest layer of an image's disk. */
+function layerOf(image: Image, disk = 0): string {
+  const snapshotId = snapshotIdsOf(image)[disk];
+  if (snapshotId === undefined) throw new Error(`${image.imageId} has no disk ${disk}`);
+  return join(home.ctx.layout.snapshot(snapshotId).folder, '0.qcow2');
+}
+
+function digestsOf(image: Image): readonly string[] {
+  return snapshotIdsOf(image).flatMap((id) => snapshots.get(home.ctx.db, id)?.layers ?? []);
+}
+
+async function removeWhole({ imageId }: Image): Promise<void> {
+  await deregisterImage(home.ctx, { ImageId: imageId, DeleteAssociatedSnapshots: true });
+}
+
 /** No record, no file, no lock, no process of an import is left in the home. */
 async function expectNothingLeft({ ctx }: TestContext = home): Promise<void> {
   expect(images.list(ctx.db)).toEqual([]);
-  expect(readdirSync(ctx.layout.images)).toEqual([]);
+  expect(snapshots.list(ctx.db)).toEqual([]);
+  expect(readdirSync(ctx.layout.snapshots)).toEqual([]);
   expect(readdirSync(ctx.layout.incoming)).toEqual([]);
-  expect(readdirSync(ctx.layout.run).filter((name) => name.startsWith('ami-'))).toEqual([]);
+  expect(readdirSync(ctx.layout.run).filter((name) => /^(ami|snap)-/.test(name))).toEqual([]);
   await waitUntil(() => processesAbout(ctx.layout.incoming).length === 0 || undefined, { timeoutMs: 5000 });
   expect(processesAbout(ctx.layout.incoming)).toEqual([]);
 }
@@ -102,91 +149,212 @@ describe('a good disk becomes an image', () => {
     ['qcow2', () => qcow2],
     ['raw', () => raw],
   ])('%s', async (_format, path) => {
-    const image = await importImage(home.ctx, { path: path(), name: 'mine', architecture: 'x86_64' });
-    const paths = home.ctx.layout.image(image.imageId);
+    const { ctx } = home;
+    const image = await importImage(ctx, { source: path(), said: said('mine') });
+    const [snapshotId] = snapshotIdsOf(image);
     expect(image).toMatchObject({
       name: 'mine',
       state: 'available',
-      virtualSize: 96 * MIB,
-      digest: `sha256:${createHash('sha256').update(readFileSync(paths.disk)).digest('hex')}`,
       source: `imported from ${path()}`,
-      blockDeviceMappings: [{ deviceName: '/dev/xvda', volumeSize: 1, deleteOnTermination: true }],
+      blockDeviceMappings: [
+        { deviceName: '/dev/xvda', snapshotId, volumeSize: 1, deleteOnTermination: true },
+      ],
     });
-    expect(resolveImage(home.ctx.db, 'mine')).toEqual(image);
-    expect(qemuImg('compare', '-f', 'raw', '-F', 'qcow2', raw, paths.disk)).toContain('identical');
-    expect(statSync(paths.disk).mode & 0o7777).toBe(0o444);
-    expect(readdirSync(paths.folder)).toEqual(['disk.qcow2']);
-    expect(readdirSync(home.ctx.layout.incoming)).toEqual([]);
+    expect(resolveImage(ctx.db, 'mine')).toEqual(image);
+    expect(snapshots.list(ctx.db)).toMatchObject([
+      { snapshotId, state: 'completed', owner: image.imageId, volumeId: null, volumeSize: 1 },
+    ]);
+    expect(digestsOf(image)).toEqual([expect.stringMatching(/^content-sha256:[0-9a-f]{64}$/)]);
+    const layer = layerOf(image);
+    expect(qemuImg('compare', '-f', 'raw', '-F', 'qcow2', raw, layer)).toContain('identical');
+    await expect(check(layer)).resolves.toEqual({ corruptions: 0, leaks: 0, compressedClusters: 0 });
+    expect(statSync(layer).mode & 0o7777).toBe(0o444);
+    expect(readdirSync(ctx.layout.snapshots)).toEqual([snapshotId]);
+    expect(readdirSync(join(layer, '..'))).toEqual(['0.qcow2']);
+    expect(readdirSync(ctx.layout.incoming)).toEqual([]);
     // Zeros are holes, and what was compressed is not any more.
-    expect(statSync(paths.disk).blocks * 512).toBeLessThan(44 * MIB);
-    expect(statSync(paths.disk).size).toBeGreaterThan(40 * MIB);
+    expect(statSync(layer).blocks * 512).toBeLessThan(44 * MIB);
+    expect(statSync(layer).size).toBeGreaterThan(40 * MIB);
     const labels = new Set(home.reported.progress.map(({ label }) => label));
-    expect([...labels]).toEqual([`reading ${basename(path())}`, 'converting', 'checking the stored disk']);
-    expect(home.reported.progress.at(-1)).toMatchObject({ unit: 'bytes', done: statSync(paths.disk).size });
+    expect([...labels]).toEqual(['importing', 'looking at what is on the disk']);
+    expect(home.reported.progress.at(-2)).toMatchObject({ unit: 'bytes', done: 96 * MIB, total: 96 * MIB });
   });
 
   test('an unknown raw disk when the user insists', async () => {
     const unknown = join(folder, 'unknown.bin');
     writeFileSync(unknown, Buffer.alloc(5000, 'x'));
-    await expect(importImage(home.ctx, { path: unknown })).rejects.toMatchObject({
+    await expect(importImage(home.ctx, { source: unknown, said: said() })).rejects.toMatchObject({
       code: 'ImageFormatUnknown',
     });
     await expectNothingLeft();
-    const image = await importImage(home.ctx, { path: unknown, format: 'raw' });
-    expect(image).toMatchObject({ name: 'unknown.bin', virtualSize: 5120 });
+    const image = await importImage(home.ctx, { source: unknown, format: 'raw', said: said() });
+    expect(image).toMatchObject({ name: 'unknown' });
+    await expect(info(layerOf(image), 'qcow2')).resolves.toMatchObject({ virtualSize: 5120 });
+  });
+
+  test('but not one of which nobody says what processor it is for', async () => {
+    await expect(importImage(home.ctx, { source: raw })).rejects.toMatchObject({
+      code: 'ArchitectureUnknown',
+    });
+    await expectNothingLeft();
   });
 });
 
-test.each([
-  ['vmdk', 'subformat=monolithicSparse'],
-  ['vmdk', 'subformat=streamOptimized'],
-  ['vpc', 'subformat=dynamic,force_size=on'],
-  ['vpc', 'subformat=fixed,force_size=on'],
-  ['vhdx', 'subformat=dynamic'],
-  ['vdi', 'static=on'],
-] as const)('a disk of another program, %s with %s, holds the same as an image', async (format, options) => {
-  const path = join(folder, `other.${format}`);
-  qemuImg('convert', '-f', 'raw', '-O', format, '-o', options, raw, path);
-  const image = await importImage(home.ctx, { path });
-  rmSync(path);
-  expect(image).toMatchObject({ virtualSize: 96 * MIB });
-  const { disk } = home.ctx.layout.image(image.imageId);
-  expect(qemuImg('compare', '-f', 'raw', '-F', 'qcow2', raw, disk)).toContain('identical');
+test('every format of the same disk becomes an image of the same digest, and all are one file', async () => {
+  const disk = join(folder, 'small.raw');
+  writeFileSync(disk, randomFillSync(mbrDisk(24 * MIB), MIB, 6 * MIB));
+  const made = (name: string, format: string, ...options: string[]): string => {
+    qemuImg('convert', '-f', 'raw', '-O', format, ...options, disk, join(folder, name));
+    return join(folder, name);
+  };
+  const packed = (name: string, program: string, ...options: string[]): string => {
+    const content = execFileSync(program, [...options, '-c', disk], { maxBuffer: 2 ** 30 });
+    writeFileSync(join(folder, name), content);
+    return join(folder, name);
+  };
+  const tar = join(folder, 'small.tar.gz');
+  execFileSync('tar', ['-czf', tar, '-C', folder, 'small.raw']);
+  const sources = [
+    disk,
+    made('plain.qcow2', 'qcow2'),
+    made('old.qcow2', 'qcow2', '-o', 'compat=0.10'),
+    made('zlib.qcow2', 'qcow2', '-c'),
+    made('zstd.qcow2', 'qcow2', '-c', '-o', 'compression_type=zstd'),
+    made('tiny-clusters.qcow2', 'qcow2', '-o', 'cluster_size=512'),
+    made('subclusters.qcow2', 'qcow2', '-o', 'extended_l2=on,cluster_size=128k'),
+    made('sparse.vmdk', 'vmdk', '-o', 'subformat=monolithicSparse'),
+    made('stream.vmdk', 'vmdk', '-o', 'subformat=streamOptimized'),
+    made('dynamic.vhd', 'vpc', '-o', 'subformat=dynamic,force_size=on'),
+    made('fixed.vhd', 'vpc', '-o', 'subformat=fixed,force_size=on'),
+    made('dynamic.vhdx', 'vhdx', '-o', 'subformat=dynamic'),
+    made('static.vdi', 'vdi', '-o', 'static=on'),
+    packed('small.raw.gz', 'gzip', '-1'),
+    packed('small.raw.xz', 'xz', '-0'),
+    packed('small.raw.zst', 'zstd', '-q'),
+    packed('small.raw.bz2', 'bzip2', '-1'),
+    tar,
+  ];
+  const imported: Image[] = [];
+  for (const [index, source] of sources.entries())
+    imported.push(await importImage(home.ctx, { source, said: said(`image-${index}`) }));
+  const seen = imported.map((image, index) => ({
+    source: sources[index],
+    digests: digestsOf(image),
+    ino: statSync(layerOf(image)).ino,
+  }));
+  const [first] = seen;
+  expect(seen).toEqual(sources.map((source) => ({ ...first, source })));
+  expect(new Set(imported.flatMap(snapshotIdsOf)).size).toBe(sources.length);
+  const [image] = imported;
+  if (image === undefined) throw new Error('no image');
+  expect(statSync(layerOf(image)).nlink).toBe(sources.length);
+  expect(qemuImg('compare', '-f', 'raw', '-F', 'qcow2', disk, layerOf(image))).toContain('identical');
+  await expect(verifyDigests(home.ctx)).resolves.toEqual([
+    { name: 'digests', status: 'ok', fact: '1 files hold what they should' },
+  ]);
+  for (const each of imported) await removeWhole(each);
+  await expectNothingLeft();
+  for (const source of sources) rmSync(source);
 });
 
 describe('contents are stored once', () => {
   test('the same file by the same name is the same image', async () => {
-    const first = await importImage(home.ctx, { path: qcow2 });
-    await expect(importImage(home.ctx, { path: qcow2, name: first.name })).resolves.toEqual(first);
+    const first = await importImage(home.ctx, { source: qcow2, said: said() });
+    const again = { source: qcow2, said: said(first.name) };
+    await expect(importImage(home.ctx, again)).resolves.toEqual(first);
+    // However it is packed.
+    await expect(importImage(home.ctx, { ...again, source: raw })).resolves.toEqual(first);
     expect(home.reported.info.join()).toContain('nothing to import');
-    expect(images.list(home.ctx.db)).toHaveLength(1);
+    expect(images.list(home.ctx.db)).toEqual([first]);
+    expect(snapshots.list(home.ctx.db)).toHaveLength(1);
+    expect(readdirSync(home.ctx.layout.snapshots)).toHaveLength(1);
+    expect(readdirSync(home.ctx.layout.incoming)).toEqual([]);
   });
 
   test('other contents or another meaning by the same name are refused', async () => {
-    await importImage(home.ctx, { path: qcow2, name: 'mine' });
-    for (const request of [{ path: raw }, { path: qcow2, firstBoot: 'none' as const }])
-      await expect(importImage(home.ctx, { ...request, name: 'mine' })).rejects.toMatchObject({
+    await importImage(home.ctx, { source: qcow2, said: said('mine') });
+    for (const [request, message] of [
+      [{ source: tiny, said: said('mine') }, /of other contents$/],
+      [{ source: qcow2, said: { ...said('mine'), firstBoot: 'none' as const } }, /of other settings$/],
+    ] as const)
+      await expect(importImage(home.ctx, request)).rejects.toMatchObject({
         code: 'InvalidAMIName.Duplicate',
+        message: expect.stringMatching(message),
       });
-    expect(readdirSync(home.ctx.layout.images)).toHaveLength(1);
+    expect(readdirSync(home.ctx.layout.snapshots)).toHaveLength(1);
+    expect(readdirSync(home.ctx.layout.incoming)).toEqual([]);
+    expect(images.list(home.ctx.db)).toHaveLength(1);
   });
 
   test('by another name, or packed in another way, they share one file; the last one keeps it', async () => {
-    const { layout } = home.ctx;
-    const inode = (imageId: (typeof first)['imageId']): number => statSync(layout.image(imageId).disk).ino;
-    const first = await importImage(home.ctx, { path: qcow2, name: 'first' });
-    const second = await importImage(home.ctx, { path: qcow2, name: 'second' });
-    const third = await importImage(home.ctx, { path: raw, name: 'third' });
-    expect(new Set([first, second, third].map(({ digest }) => digest)).size).toBe(1);
-    expect(new Set([first, second, third].map(({ imageId }) => inode(imageId))).size).toBe(1);
-    await deregisterImage(home.ctx, { ImageId: first.imageId });
-    await deregisterImage(home.ctx, { ImageId: third.imageId });
-    expect(qemuImg('compare', '-f', 'raw', '-F', 'qcow2', raw, layout.image(second.imageId).disk)).toContain(
-      'identical',
-    );
-    await deregisterImage(home.ctx, { ImageId: second.imageId });
+    const first = await importImage(home.ctx, { source: qcow2, said: said('first') });
+    const second = await importImage(home.ctx, { source: qcow2, said: said('second') });
+    const third = await importImage(home.ctx, { source: raw, said: said('third') });
+    expect(new Set([first, second, third].flatMap(digestsOf)).size).toBe(1);
+    const files = [first, second, third].map((image) => statSync(layerOf(image)));
+    expect(new Set(files.map(({ ino }) => ino)).size).toBe(1);
+    expect(files.map(({ nlink }) => nlink)).toEqual([3, 3, 3]);
+    await removeWhole(first);
+    await removeWhole(third);
+    expect(statSync(layerOf(second)).nlink).toBe(1);
+    expect(qemuImg('compare', '-f', 'raw', '-F', 'qcow2', raw, layerOf(second))).toContain('identical');
+    await removeWhole(second);
     await expectNothingLeft();
   });
+});
+
+describe('verifyDigests', () => {
+  test('finds a byte that changed in a layer, by everything that has the layer', async () => {
+    const { ctx } = home;
+    const first = await importImage(ctx, { source: raw, said: said('first') });
+    const second = await importImage(ctx, { source: qcow2, said: said('second') });
+    const other = await importImage(ctx, { source: tiny, said: said('other') });
+    const volume = {
+      volumeId: 'vol-0aaaaaaaaaaaaaaaa',
+      size: 1,
+      volumeType: 'gp3',
+      iops: null,
+      throughput: null,
+      isLimited: false,
+      availabilityZone: 'us-east-1a',
+      createTime: '2026-01-02T03:04:05.000Z',
+      snapshotId: snapshotIdsOf(first)[0] ?? null,
+      layers: [...digestsOf(first)],
+      attachment: null,
+    } as const satisfies Partial<Parameters<typeof volumes.insert>[1]>;
+    volumes.insert(ctx.db, { ...volume, layers: [...volume.layers] });
+    const layers = await ensureVolume(ctx, { ...volume, layers: [...volume.layers] }, { uid: null });
+    expect(layers).toHaveLength(2);
+    expect(statSync(layerOf(first)).nlink).toBe(3);
+    await expect(verifyDigests(ctx)).resolves.toEqual([
+      { name: 'digests', status: 'ok', fact: '2 files hold what they should' },
+    ]);
+    const stored = readFileSync(layerOf(first));
+    const where = stored.indexOf(readFileSync(raw).subarray(7 * MIB, 7 * MIB + 4096));
+    expect(where).toBeGreaterThan(0);
+    flip(layerOf(first), where + 100);
+    const found = await verifyDigests(ctx);
+    expect(found.map(({ name, status }) => `${name}: ${status}`)).toEqual(
+      [snapshotIdsOf(first)[0], snapshotIdsOf(second)[0], volume.volumeId].map(
+        (id) => `digests of ${id}: fail`,
+      ),
+    );
+    expect(found[0]?.fact).toBe(`'${layerOf(first)}' is not what it was`);
+    flip(layerOf(first), where + 100);
+    await expect(verifyDigests(ctx)).resolves.toMatchObject([{ status: 'ok' }]);
+    rmSync(layerOf(other));
+    await expect(verifyDigests(ctx)).resolves.toMatchObject([
+      { name: `digests of ${snapshotIdsOf(other)[0]}`, fact: expect.stringContaining('has 0 of 1 layers') },
+    ]);
+  });
+
+  function flip(path: string, offset: number): void {
+    const file = openSync(path, 'r+');
+    const byte = Buffer.alloc(1);
+    readSync(file, byte, 0, 1, offset);
+    writeSync(file, Buffer.from([byte.readUInt8() ^ 1]), 0, 1, offset);
+    closeSync(file);
+  }
 });
 
 describe('a hostile disk is refused and leaves nothing', () => {
@@ -231,7 +399,7 @@ describe('a hostile disk is refused and leaves nothing', () => {
     const path = join(folder, 'hostile.img');
     make(path);
     try {
-      await expect(importImage(home.ctx, { path })).rejects.toMatchObject({ code });
+      await expect(importImage(home.ctx, { source: path, said: said() })).rejects.toMatchObject({ code });
       await expectNothingLeft();
     } finally {
       rmSync(path);
@@ -244,9 +412,11 @@ describe('a hostile disk is refused and leaves nothing', () => {
     writeFileSync(path, readFileSync(raw));
     let changes = 0;
     const ctx = watching(home.ctx, ({ label }) => {
-      if (label.startsWith('reading') && changes++ === 0) appendFileSync(path, 'more');
+      if (label === 'importing' && changes++ === 0) appendFileSync(path, 'more');
     });
-    await expect(importImage(ctx, { path })).rejects.toMatchObject({ code: 'ImageChanged' });
+    await expect(importImage(ctx, { source: path, said: said() })).rejects.toMatchObject({
+      code: 'ImageChanged',
+    });
     await expectNothingLeft();
     rmSync(path);
   });
@@ -277,35 +447,103 @@ test('whatever passes the inspector leads qemu-img nowhere else', async () => {
 });
 
 describe('an import that does not end well leaves nothing', () => {
-  test.each(['reading', 'converting', 'checking'])('interrupted while %s', async (stage) => {
+  const sources: Readonly<Record<string, () => string>> = {
+    raw: () => raw,
+    qcow2: () => qcow2,
+    vmdk: () => vmdk,
+  };
+
+  test.each([
+    ['importing', 'raw'],
+    ['importing', 'qcow2'],
+    ['looking', 'raw'],
+    ['converting', 'vmdk'],
+    ['checking', 'vmdk'],
+    ['verifying', 'raw'],
+  ])('interrupted while %s a %s disk', async (stage, kind) => {
+    const source = sources[kind]?.() ?? '';
+    const hex = createHash('sha256').update(readFileSync(source)).digest('hex');
+    const seen: string[] = [];
     const ctx = watching(home.ctx, ({ label }) => {
+      seen.push(label);
       if (label.startsWith(stage)) home.abort();
     });
-    await expect(importImage(ctx, { path: raw })).rejects.toMatchObject({ code: 'Interrupted' });
+    await expect(
+      importImage(ctx, { source, said: said(), checksum: { digest: { algorithm: 'sha256', hex } } }),
+    ).rejects.toMatchObject({ code: 'Interrupted' });
+    expect(seen.at(-1)).toMatch(stage);
+    await expectNothingLeft();
+  });
+
+  test('interrupted while it waits for bytes that do not come', async () => {
+    const never = new PassThrough();
+    never.write(readFileSync(raw).subarray(0, 8 * MIB));
+    const ctx = watching(home.ctx, ({ label }) => {
+      if (label === 'importing') setTimeout(() => home.abort(), 50);
+    });
+    await expect(importImage(ctx, { source: '-', stdin: never, said: said('never') })).rejects.toMatchObject({
+      code: 'Interrupted',
+    });
     await expectNothingLeft();
   });
 
   test.each(FAILPOINTS.import.filter((point) => point !== 'import:recorded'))(
     'killed at %s, and swept',
     async (point) => {
-      const status = await childImport({ BONAMI_FAILPOINT: point }).ended;
+      const status = await childImport({ env: { BONAMI_FAILPOINT: point } }).ended;
       expect(status).toBe('SIGKILL');
-      const swept = await sweepAbandonedImports(home.ctx);
+      const swept = await sweepAbandonedImages(home.ctx);
       expect(swept.map(({ name }) => name)).toEqual(['killed']);
+      expect(sweepAbandonedSnapshots(home.ctx)).toEqual([]);
       await expectNothingLeft();
     },
   );
 
   test('killed when it was done: the image stays', async () => {
-    expect(await childImport({ BONAMI_FAILPOINT: 'import:recorded' }).ended).toBe('SIGKILL');
-    await expect(sweepAbandonedImports(home.ctx)).resolves.toEqual([]);
-    const { imageId } = resolveImage(home.ctx.db, 'killed');
-    await deregisterImage(home.ctx, { ImageId: imageId });
+    expect(await childImport({ env: { BONAMI_FAILPOINT: 'import:recorded' } }).ended).toBe('SIGKILL');
+    await expect(sweepAbandonedImages(home.ctx)).resolves.toEqual([]);
+    const image = resolveImage(home.ctx.db, 'killed');
+    await expect(verifyDigests(home.ctx)).resolves.toMatchObject([{ status: 'ok' }]);
+    await removeWhole(image);
     await expectNothingLeft();
   });
 
+  test(
+    'killed at any moment: the next command clears up, or finds a whole image',
+    { timeout: 400_000 },
+    async () => {
+      const random = generator(7);
+      const { ctx } = home;
+      const outcomes: string[] = [];
+      // How long one takes from its first word to its end.
+      const measured = childImport({});
+      await measured.printed('ready');
+      const began = performance.now();
+      expect(await measured.ended).toBe(0);
+      const usual = performance.now() - began;
+      await removeWhole(resolveImage(ctx.db, 'killed'));
+      for (let round = 0; round < 30; round++) {
+        const source = Object.values(sources)[round % 3]?.();
+        const child = childImport({ ...(source === undefined ? {} : { source }) });
+        await child.printed('ready');
+        await sleep(random() * usual * 1.1);
+        child.kill();
+        outcomes.push(String(await child.ended));
+        const next = await importImage(ctx, { source: tiny, said: said('next') });
+        const [killed] = images.listBy(ctx.db, 'name', 'killed');
+        expect(images.list(ctx.db)).toHaveLength(killed ? 2 : 1);
+        expect(killed?.state ?? 'available').toBe('available');
+        await expect(verifyDigests(ctx)).resolves.toMatchObject([{ status: 'ok' }]);
+        if (killed) await removeWhole(killed);
+        await removeWhole(next);
+        await expectNothingLeft();
+      }
+      expect(outcomes.filter((outcome) => outcome === 'SIGKILL').length).toBeGreaterThan(10);
+    },
+  );
+
   test('killed while qemu-img converts: it goes too, and the next import clears up', async () => {
-    const child = childImport({});
+    const child = childImport({ source: vmdk });
     await child.printed('converting 0');
     // Stopped, it cannot just be done in time.
     const converting = processesAbout(home.ctx.layout.incoming).map((line) => Number.parseInt(line, 10));
@@ -318,32 +556,48 @@ describe('an import that does not end well leaves nothing', () => {
     const survivors = alive();
     for (const line of survivors) process.kill(Number.parseInt(line, 10), 'SIGKILL');
     expect(survivors).toEqual([]);
-    const image = await importImage(home.ctx, { path: qcow2, name: 'killed' });
+    const image = await importImage(home.ctx, { source: qcow2, said: said('killed') });
     expect(images.list(home.ctx.db)).toEqual([image]);
     expect(readdirSync(home.ctx.layout.incoming)).toEqual([]);
   });
 
   test('a second command for the same name waits for the first', async () => {
-    const child = childImport({});
-    await child.printed('reading');
-    const image = await importImage(home.ctx, { path: raw, name: 'killed' });
+    const bytes = readFileSync(raw);
+    const child = childImport({ source: '-' });
+    child.write(bytes.subarray(0, 40 * MIB));
+    await child.printed('importing');
+    const second = importImage(home.ctx, { source: raw, said: said('killed') });
+    await expect.poll(() => home.reported.info.join(), { timeout: 20_000 }).toContain('waiting for it');
+    child.write(bytes.subarray(40 * MIB));
+    child.end();
     expect(await child.ended).toBe(0);
-    expect(images.list(home.ctx.db)).toEqual([image]);
-    expect(home.reported.info.join()).toContain('waiting for it');
+    expect(images.list(home.ctx.db)).toEqual([await second]);
+    await expect(settledImage(home.ctx, 'killed')).resolves.toEqual(await second);
+    expect(home.reported.info.join()).toContain('nothing to import');
   });
 });
 
 interface ChildImport {
   readonly ended: Promise<number | NodeJS.Signals | null>;
   kill(): void;
+  write(bytes: Buffer): void;
+  end(): void;
   printed(text: string): Promise<void>;
 }
 
-function childImport(env: Readonly<Record<string, string>>): ChildImport {
-  const child = spawn(process.execPath, ['--import', 'tsx', CHILD, home.ctx.layout.home, raw, 'killed'], {
-    stdio: ['ignore', 'pipe', 'inherit'],
+interface ChildOptions {
+  readonly env?: Readonly<Record<string, string>>;
+  readonly source?: string;
+}
+
+function childImport({ env = {}, source = raw }: ChildOptions): ChildImport {
+  const args = ['--import', 'tsx', CHILD, home.ctx.layout.home, source, 'killed'];
+  const child = spawn(process.execPath, args, {
+    stdio: ['pipe', 'pipe', 'inherit'],
     env: { ...process.env, ...env },
   });
+  // Killed, it reads nothing any more.
+  child.stdin.on('error', () => undefined);
   const ended = new Promise<number | NodeJS.Signals | null>((resolve) =>
     child.once('exit', (code, signal) => resolve(signal ?? code)),
   );
@@ -352,6 +606,8 @@ function childImport(env: Readonly<Record<string, string>>): ChildImport {
   return {
     ended,
     kill: () => child.kill('SIGKILL'),
+    write: (bytes) => child.stdin.write(bytes),
+    end: () => child.stdin.end(),
     printed: async (text) => {
       await waitUntil(() => output.includes(text) || undefined, { timeoutMs: 20_000, maxPauseMs: 5 });
       expect(output).toContain(text);
@@ -371,17 +627,40 @@ describe('a full disk', () => {
     rmSync(small, { recursive: true });
   });
 
-  test('is found out before anything is written', async () => {
+  test.each([
+    ['raw', () => raw],
+    ['qcow2', () => qcow2],
+    ['vmdk', () => vmdk],
+  ])('is found out before anything is written: %s', async (_kind, path) => {
     using onSmallDisk = testContext({ parent: small });
-    await expect(importImage(onSmallDisk.ctx, { path: raw })).rejects.toMatchObject({
+    await expect(importImage(onSmallDisk.ctx, { source: path(), said: said() })).rejects.toMatchObject({
       code: 'NoSpace',
       message: expect.stringContaining(onSmallDisk.ctx.layout.home),
     });
-    expect(onSmallDisk.reported.progress.map(({ label }) => label)).not.toContain('converting');
+    expect(onSmallDisk.reported.progress).toEqual([]);
     await expectNothingLeft(onSmallDisk);
   });
 
-  test('is the same error halfway, and the half is gone', async () => {
+  test('is the same error halfway through a stream, and the half is gone', async () => {
+    using onSmallDisk = testContext({ parent: small });
+    const attempt = importImage(onSmallDisk.ctx, {
+      source: '-',
+      stdin: createReadStream(raw),
+      said: said('streamed'),
+    });
+    await expect(attempt).rejects.toMatchObject({
+      code: 'NoSpace',
+      message: expect.stringContaining(onSmallDisk.ctx.layout.home),
+    });
+    expect(onSmallDisk.reported.progress.length).toBeGreaterThan(1);
+    await expectNothingLeft(onSmallDisk);
+    // There is room for a small one now.
+    await expect(importImage(onSmallDisk.ctx, { source: tiny, said: said() })).resolves.toMatchObject({
+      name: 'tiny',
+    });
+  });
+
+  test('is the same error halfway through a conversion, and the half is gone', async () => {
     const to = join(small, 'half.qcow2');
     const half = convert({ from: raw, format: 'raw', to, virtualSize: 96 * MIB });
     await expect(half).rejects.toMatchObject({ code: 'NoSpace' });
@@ -394,31 +673,56 @@ describe('a full disk', () => {
 });
 
 describe('qemu-img', () => {
-  test('is told the format of every file that it opens, and gets whole paths', async () => {
-    const lines: string[] = [];
-    onCommand((line) => lines.push(line));
-    const image = await importImage(home.ctx, { path: qcow2 });
-    const { disk } = home.ctx.layout.image(image.imageId);
-    const path = join(folder, 'told.qcow2');
-    await createOverlay({ path, backingPath: disk, sizeBytes: 2 ** 30 });
-    await check(path);
-    const calls = lines
-      .map((line) => / \S*qemu-img (.+)$/.exec(` ${line}`)?.[1])
-      .filter((call) => call !== undefined);
-    expect(calls.map((call) => call.split(' ')[0])).toEqual([
-      'info',
-      'measure',
-      'convert',
-      'create',
-      'check',
-    ]);
-    const common = / -f qcow2 .*-- \/[^ ]+/;
-    expect(calls.filter((call) => !common.test(call))).toEqual([]);
-    expect(calls.filter((call) => call.includes(' -O qcow2 ')).map((call) => call.split(' ')[0])).toEqual([
-      'measure',
-      'convert',
-    ]);
-    expect(calls.filter((call) => call.includes(' -F qcow2 -b /'))).toHaveLength(1);
+  /** Subcommands that were called meanwhile. */
+  async function callsOf(work: () => Promise<unknown>): Promise<readonly string[]> {
+    const before = calls.length;
+    await work();
+    return calls.slice(before).map((call) => call.split(' ')[0] ?? '');
+  }
+
+  test('is asked for what nobody else can do, and no more', async () => {
+    const [base, path, flat] = ['told-base', 'told', 'told-flat'].map((name) =>
+      join(folder, `${name}.qcow2`),
+    );
+    if (!base || !path || !flat) throw new Error('no paths');
+    const bring = (source: string, name: string) => async () =>
+      importImage(home.ctx, { source, said: said(name) });
+    await expect(callsOf(bring(raw, 'told-raw'))).resolves.toEqual([]);
+    await expect(callsOf(bring(qcow2, 'told-qcow2'))).resolves.toEqual(['check']);
+    await expect(callsOf(bring(vmdk, 'told-vmdk'))).resolves.toEqual(['info', 'measure', 'convert']);
+    await convert({ from: raw, format: 'raw', to: base, virtualSize: 96 * MIB });
+    await expect(
+      callsOf(async () => createOverlay({ path, backingPath: base, sizeBytes: 2 ** 30 })),
+    ).resolves.toEqual(['create']);
+    const exported = {
+      layers: [base, path],
+      to: flat,
+      format: 'qcow2',
+      virtualSize: 2 ** 30,
+      signal: home.ctx.signal,
+      onProgress: () => undefined,
+    } as const;
+    await expect(callsOf(async () => exportDisk(exported))).resolves.toEqual(['convert']);
+    expect(calls.at(-1)).toContain(`driver=qcow2,file.driver=file,file.filename=${path}`);
+    expect(calls.at(-1)).toContain(
+      `backing.driver=qcow2,backing.file.driver=file,backing.file.filename=${base}`,
+    );
+  });
+
+  test('follows no header out of the layers that it is given', async () => {
+    const [base, lying, flat] = ['true', 'lying', 'flat'].map((name) => join(folder, `${name}.qcow2`));
+    if (!base || !lying || !flat) throw new Error('no paths');
+    await convert({ from: raw, format: 'raw', to: base, virtualSize: 96 * MIB });
+    qemuImg('create', '-q', '-u', '-f', 'qcow2', '-F', 'raw', '-b', '/etc/shadow', lying, `${96 * MIB}`);
+    await exportDisk({
+      layers: [base, lying],
+      to: flat,
+      format: 'qcow2',
+      virtualSize: 96 * MIB,
+      signal: home.ctx.signal,
+      onProgress: () => undefined,
+    });
+    expect(qemuImg('compare', '-f', 'raw', '-F', 'qcow2', raw, flat)).toContain('identical');
   });
 
   test('an overlay stands on its backing file, larger, by explicit formats', async () => {
@@ -434,13 +738,16 @@ describe('qemu-img', () => {
     expect(percents[0]).toBe(0);
     expect(percents.at(-1)).toBe(100);
     await createOverlay({ path, backingPath: base, sizeBytes: 2 ** 33 });
-    await expect(info(path, 'qcow2')).resolves.toMatchObject({ virtualSize: 2 ** 33, otherFile: base });
+    await expect(info(path, 'qcow2')).resolves.toMatchObject({
+      virtualSize: 2 ** 33,
+      otherFile: 'base.qcow2',
+    });
     const facts = JSON.parse(qemuImg('info', '--output=json', '-f', 'qcow2', path)) as Record<
       string,
       unknown
     >;
     expect(facts).toMatchObject({ 'backing-filename-format': 'qcow2', 'cluster-size': 131072 });
-    await expect(check(path)).resolves.toEqual({ corruptions: 0, leaks: 0 });
+    await expect(check(path)).resolves.toEqual({ corruptions: 0, leaks: 0, compressedClusters: 0 });
   });
 
   test('check counts what is wrong with a disk', async () => {
@@ -457,7 +764,7 @@ describe('qemu-img', () => {
   test('a failed overlay leaves no file, and a relative path is refused', async () => {
     const path = join(folder, 'orphan.qcow2');
     await expect(
-      createOverlay({ path, backingPath: '/nowhere/base.qcow2', sizeBytes: MIB }),
+      createOverlay({ path, backingPath: join(folder, 'nowhere.qcow2'), sizeBytes: MIB }),
     ).rejects.toMatchObject({
       code: 'CommandFailed',
     });
@@ -511,12 +818,14 @@ describe('the catalog', () => {
   let catalog: string;
   let server: HttpsServer;
   let checksum: string;
+  let flaky: FlakyServer;
 
   beforeAll(async () => {
+    flaky = flakyServer({ body: readFileSync(qcow2), etag: '"of the disk"' });
     checksum = createHash('sha512').update(readFileSync(qcow2)).digest('hex');
     server = await httpsServer((request, response) => {
       if (request.url === '/SHA512SUMS') response.end(`${checksum}  packed.qcow2\n`);
-      else if (request.url === '/packed.qcow2') response.end(readFileSync(qcow2));
+      else if (request.url === '/packed.qcow2') flaky.listener(request, response);
       else response.writeHead(404).end();
     });
   });
@@ -580,14 +889,34 @@ describe('the catalog', () => {
     });
     const { size } = statSync(qcow2);
     expect(home.reported.progress).toContainEqual({
-      label: 'downloading packed.qcow2',
+      label: `reading ${server.origin}/packed.qcow2`,
       done: size,
       total: size,
       unit: 'bytes',
     });
-    expect(readdirSync(ctx.layout.image(image.imageId).folder)).toEqual(['disk.qcow2']);
+    expect(qemuImg('compare', '-f', 'raw', '-F', 'qcow2', raw, layerOf(image))).toContain('identical');
+    expect(readdirSync(ctx.layout.incoming)).toEqual([]);
     await expect(pullImage(ctx, { name: 'guest' })).resolves.toEqual(image);
     await expect(buildImage(ctx, { name: 'guest' })).resolves.toEqual(image);
+  });
+
+  test('an image whose connection is lost again and again is downloaded all the same', async () => {
+    const proxy = await droppingProxy(Number(new URL(server.origin).port), (connection) => ({
+      down: 9 * MIB,
+      how: connection % 2 === 0 ? 'reset' : 'end',
+    }));
+    try {
+      const before = flaky.ranges.length;
+      const ctx = offer({ origin: `https://localhost:${proxy.port}` });
+      const image = await pullImage(ctx, { name: 'guest', connection: trusting() });
+      expect(qemuImg('compare', '-f', 'raw', '-F', 'qcow2', raw, layerOf(image))).toContain('identical');
+      const ranges = flaky.ranges.slice(before);
+      expect(ranges.length).toBeGreaterThan(3);
+      expect(ranges.slice(1)).toEqual(ranges.slice(1).map(() => expect.stringMatching(/^bytes=[1-9]\d*-$/)));
+      expect(home.reported.progress.at(-2)).toMatchObject({ done: statSync(qcow2).size });
+    } finally {
+      await proxy.close();
+    }
   });
 
   test('an image that is not what was promised is refused, not built instead', async () => {
@@ -618,6 +947,8 @@ describe('the catalog', () => {
     expect(home.reported.info.join()).toMatch(/no-such-host\.invalid.*building 'guest' here instead/);
     expect(home.reported.progress).toContainEqual({ label: 'building guest: making the disk' });
     expect(home.reported.progress.map(({ label }) => label).join()).not.toContain('noise');
+    expect(qemuImg('compare', '-f', 'raw', '-F', 'qcow2', raw, layerOf(image))).toContain('identical');
+    expect(digestsOf(image)).toEqual(digestsOf(await importImage(ctx, { source: raw, said: said('same') })));
   });
 
   test('a recipe that fails, or makes something hostile, leaves nothing', async () => {
@@ -656,4 +987,23 @@ describe('the catalog', () => {
     });
     await expectNothingLeft();
   });
+});
+
+test('every call of qemu-img names the format of every file that it opens, by whole paths', () => {
+  expect(calls.length).toBeGreaterThan(50);
+  const formats = '(?:qcow2|raw|vmdk|vpc|vhdx|vdi)';
+  const told = [
+    new RegExp(`^(?:info|measure|check|map) (?!.* -[bF] ).*-f ${formats} .*-- '?/[^ ]+$`),
+    new RegExp(`^convert (?!.* -[bF] ).*-f ${formats} .*-O ${formats} .*-- '?/[^ ]+ '?/[^ ]+$`),
+    /^convert .*--image-opts .*-O \S+ .*-- '?driver=qcow2,file\.driver=file,file\.filename=\/\S+ '?\/\S+$/,
+    /^create -q -f qcow2 (?:-F qcow2 -b [^/ ]+ )?-o \S+ -- '?\/\S+ \d+$/,
+  ];
+  // But for the one test of what is refused.
+  const wrong = calls.filter((call) => !told.some((form) => form.test(call)));
+  expect(wrong).toEqual([]);
+  // Each layer below another is told as well.
+  for (const call of calls.filter((each) => each.includes('--image-opts')))
+    expect(call.match(/(?:^|[ ,'])(?:backing\.)*driver=/g)).toHaveLength(
+      call.match(/file\.filename=/g)?.length ?? 0,
+    );
 });

@@ -1,9 +1,10 @@
 // A bonami home of its own, driven through the real program as a person would.
 import { execa } from 'execa';
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Instance } from '@aws-sdk/client-ec2';
+import type { Image, Instance, Snapshot, Volume } from '@aws-sdk/client-ec2';
 import type { BootMode } from '../../src/core/architecture.ts';
+import type { InstanceId, SnapshotId, VolumeId } from '../../src/core/ids.ts';
 import { catalogEntry } from '../../src/ec2/images/catalog.ts';
 import { layoutOf, locate, type Layout } from '../../src/store/layout.ts';
 
@@ -73,6 +74,42 @@ export class Cloud {
 
   async instance(id: string): Promise<Instance | undefined> {
     return (await this.ls('-a')).find(({ InstanceId }) => InstanceId === id);
+  }
+
+  /** What a command in a guest says, which must succeed. */
+  async inGuest(instance: string, command: string): Promise<string> {
+    return (await this.bonami('ssh', instance, '--', command)).trim();
+  }
+
+  /** The volumes of an instance, by their device names. */
+  async volumesOf(name: string): Promise<Readonly<Record<string, VolumeId>>> {
+    const [instance] = await this.ls('--filter', `tag:Name=${name}`);
+    const mappings = instance?.BlockDeviceMappings ?? [];
+    return Object.fromEntries(mappings.map(({ DeviceName, Ebs }) => [DeviceName, Ebs?.VolumeId as VolumeId]));
+  }
+
+  /** All volumes of the home. */
+  async volumes(): Promise<readonly Volume[]> {
+    return (await this.json<{ Volumes: Volume[] }>('volume', 'ls')).Volumes;
+  }
+
+  /** Takes snapshots of a volume, or of all volumes of an instance. */
+  async snapshot(source: string): Promise<readonly Snapshot[]> {
+    return (await this.json<{ Snapshots: Snapshot[] }>('snapshot', 'create', source)).Snapshots;
+  }
+
+  /** The snapshot of an image's disk. */
+  async snapshotOf(image: string, device: string): Promise<SnapshotId> {
+    const { BlockDeviceMappings = [] } = await this.json<Image>('image', 'show', image);
+    const mapping = BlockDeviceMappings.find(({ DeviceName }) => DeviceName === device);
+    if (mapping?.Ebs?.SnapshotId === undefined) throw new Error(`'${image}' has no disk ${device}`);
+    return mapping.Ebs.SnapshotId as SnapshotId;
+  }
+
+  /** The process id of an instance's QEMU. */
+  qemuPid(instanceId: string): number {
+    const { machine } = this.layout.instance(instanceId as InstanceId);
+    return (JSON.parse(readFileSync(machine, 'utf8')) as { pid: number }).pid;
   }
 
   /** Ends everything that still lives and removes the home. */

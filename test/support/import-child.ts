@@ -1,11 +1,12 @@
-// A process that imports a disk file into a home, for tests that kill it: import-child.ts HOME FILE NAME
+// A process that imports a disk into a home, for tests that kill it: import-child.ts HOME SOURCE NAME
 import { fileURLToPath } from 'node:url';
 import { importImage } from '../../src/ec2/images/import-image.ts';
 import { openDatabase } from '../../src/store/database.ts';
 import { layoutOf, locate } from '../../src/store/layout.ts';
 
-const [home = '', path = '', name = ''] = process.argv.slice(2);
+const [home = '', source = '', name = ''] = process.argv.slice(2);
 const layout = layoutOf(locate({ ...process.env, BONAMI_HOME: home }));
+process.stdout.write('ready\n');
 await importImage(
   {
     db: openDatabase(layout.database),
@@ -22,5 +23,5 @@ await importImage(
     region: 'us-east-1',
     ownerId: '000000000000',
   },
-  { path, name },
+  { source, stdin: process.stdin, said: { name, architecture: 'x86_64' } },
 );

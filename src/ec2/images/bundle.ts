@@ -4,10 +4,17 @@ import { ARCHITECTURES, BOOT_MODES, CPU_BASELINES } from '../../core/architectur
 import { HostError } from '../../core/errors.ts';
 import { FIRST_BOOTS } from '../../core/first-boot.ts';
 import { VOLUME_TYPES } from '../../store/schemas.ts';
+import { isName } from './image-description.ts';
 
 export const MANIFEST = 'bonami-image.json';
 /** A manifest is a page of text. */
 export const MAX_MANIFEST_BYTES = 1 << 20;
+
+/** No line breaks, and nothing else that a terminal would obey. */
+const sentence = z
+  .string()
+  .max(1000)
+  .regex(/^[^\p{Cc}\p{Cf}\p{Zl}\p{Zp}]*$/u);
 
 const disk = z.strictObject({
   /** Name in the bundle. */
@@ -25,8 +32,8 @@ const disk = z.strictObject({
 
 const manifest = z.strictObject({
   bonamiImage: z.literal(1),
-  name: z.string().min(1).max(128),
-  description: z.string().max(1000),
+  name: z.string().refine(isName, 'not a name for an image'),
+  description: sentence,
   architecture: z.enum(ARCHITECTURES),
   bootMode: z.enum(BOOT_MODES),
   rootDeviceName: z.string().regex(/^\/dev\/[a-z0-9]{1,30}$/),

@@ -1,7 +1,7 @@
 import type { CopyImageRequest, CopyImageResult } from '@aws-sdk/client-ec2';
-import { layersOf, linkLayers } from '../../host/disk/layers.ts';
 import type { EbsMapping } from '../../store/images.ts';
 import type { Ec2Context } from '../context.ts';
+import { linkSnapshot } from '../snapshots/link-snapshot.ts';
 import { requireSnapshot } from '../snapshots/resolve-snapshot.ts';
 import { checkName, descriptionOf } from './image-description.ts';
 import { type ArrivedMapping, type Arrivals, receiveImage } from './receive-image.ts';
@@ -37,12 +37,12 @@ export async function copyImage(
 
 async function copied(
   ctx: Ec2Context,
-  { kind: _, snapshotId, ...wanted }: EbsMapping,
+  { kind: _kind, snapshotId, ...wanted }: EbsMapping,
   arrivals: Arrivals,
 ): Promise<ArrivedMapping> {
   const snapshot = requireSnapshot(ctx.db, snapshotId ?? '');
   const disk = await arrivals.take(async (folder) => {
-    linkLayers(layersOf(ctx.layout.snapshot(snapshot.snapshotId).folder), folder);
+    linkSnapshot(ctx, snapshot, folder);
     return { layers: snapshot.layers, virtualSize: snapshot.volumeSize * GIB };
   });
   return { ...wanted, disk };

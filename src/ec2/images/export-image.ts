@@ -20,7 +20,7 @@ export type ImageFormat = 'qcow2' | 'raw' | 'vmdk' | 'vhd' | 'vhdx' | 'vdi' | 'o
 export interface ExportImageRequest {
   /** Id or name. */
   readonly image: string;
-  /** An absolute path, or `s3://bucket/key`. */
+  /** A path, or `s3://bucket/key`. */
   readonly destination: string;
   /** By the destination's name when not given. */
   readonly format?: ImageFormat | undefined;
@@ -53,6 +53,11 @@ export interface ExportWork {
 export async function exportImage(ctx: Ec2Context, request: ExportImageRequest): Promise<ExportedImage> {
   const image = resolveImage(ctx.db, request.image);
   const format = request.format ?? formatOf(request.destination);
+  const compress = request.compress || /\.(?:zst|tzst)$/i.test(request.destination);
+  if (compress && format !== 'qcow2' && format !== 'tar')
+    throw new Ec2Error('InvalidParameterCombination', `bonami cannot compress the format ${format}`, {
+      hint: '--format qcow2 or --format tar',
+    });
   const destination = await openDestination(ctx, request.destination, request);
   const { incoming, lock } = ctx.layout.image(image.imageId);
   return withLock(lock, { purpose: `export ${image.imageId}`, timeoutMs: 10_000 }, async () => {
@@ -62,7 +67,6 @@ export async function exportImage(ctx: Ec2Context, request: ExportImageRequest):
       await rm(incoming, { recursive: true, force: true });
       await mkdir(incoming, { mode: 0o700 });
       const work = { ctx, image, workFolder: incoming };
-      const compress = request.compress || /\.(?:zst|tzst)$/.test(request.destination);
       const delivered = await deliver(work, { format, compress, destination });
       return {
         ImageId: image.imageId,

@@ -73,7 +73,7 @@ export function settleDescription({ name, user, origin, found, override }: Opini
       cpuBaseline: user.cpuBaseline ?? origin.cpuBaseline ?? null,
     },
     doubts: (['architecture', 'bootMode', 'firstBoot', 'defaultUser'] as const)
-      .filter((key) => user[key] === undefined && differ(origin[key], facts[key]))
+      .filter((key) => user[key] === undefined && contradicts(facts, key, origin[key]))
       .map(
         (key) => `${WORDS[key]} ${String(origin[key])} was expected, but the disk says ${String(facts[key])}`,
       ),
@@ -100,10 +100,9 @@ const WORDS = {
 } as const;
 
 /** Only what makes an image unusable when it is wrong: another default user may well have been made by hand. */
-function refuseDisagreement(user: Said, facts: Facts, { evidence = [] }: DiskFindings): void {
+function refuseDisagreement(user: Said, facts: Facts, { evidence }: DiskFindings): void {
   for (const key of ['architecture', 'bootMode', 'firstBoot'] as const) {
-    if (!differ(user[key], facts[key]) || (key === 'bootMode' && facts.bootMode === 'uefi-preferred'))
-      continue;
+    if (!contradicts(facts, key, user[key])) continue;
     throw new HostError(
       'ImageDisagrees',
       `you say ${WORDS[key]} is ${user[key]}, but the disk says ${facts[key]}`,
@@ -112,8 +111,11 @@ function refuseDisagreement(user: Said, facts: Facts, { evidence = [] }: DiskFin
   }
 }
 
-function differ(said: string | undefined, found: string | undefined): boolean {
-  return said !== undefined && found !== undefined && said !== found;
+function contradicts(facts: Facts, key: keyof Facts, said: string | undefined): boolean {
+  const found = facts[key];
+  if (said === undefined || found === undefined || said === found) return false;
+  // Such a disk boots in either way.
+  return found !== 'uefi-preferred';
 }
 
 /** What the catalog says of an image, without what is only about getting it. */
@@ -141,12 +143,16 @@ export function descriptionOf(image: Image): ImageDescription {
 
 /** EC2: 3 to 128 letters, digits, and ()[] ./-'@_. Ours besides: not to be taken for an id. */
 export function checkName(name: string): void {
-  if (/^[\w()[\] ./\-'@]{3,128}$/.test(name) && !isIdPrefix('image', name)) return;
+  if (isName(name)) return;
   throw new Ec2Error(
     'InvalidAMIName.Malformed',
     `The image name '${name}' is not 3 to 128 letters, digits and ( ) [ ] . / - ' @ _`,
     { hint: 'choose another name with --name' },
   );
+}
+
+export function isName(name: string): boolean {
+  return /^[\w()[\] ./\-'@]{3,128}$/.test(name) && !isIdPrefix('image', name);
 }
 
 /** Throws EC2's error for a word that no image can have. */

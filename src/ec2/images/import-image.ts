@@ -1,11 +1,11 @@
 import type { Readable } from 'node:stream';
 import { Ec2Error } from '../../core/errors.ts';
 import type { DiskFormat } from '../../host/disk/qemu-img.ts';
-import { type Image, rootMapping } from '../../store/images.ts';
+import { type Image, images, rootMapping } from '../../store/images.ts';
 import { snapshots } from '../../store/snapshots.ts';
 import type { Ec2Context } from '../context.ts';
 import { completeImage } from './complete-image.ts';
-import { checkSaid, nameFromFile, type Said, checkName } from './image-description.ts';
+import { checkName, checkSaid, isName, nameFromFile, type Said } from './image-description.ts';
 import { type ArrivedImage, receiveImage } from './receive-image.ts';
 import { type ChecksumOption, readChecksumOption } from './sources/checksum-option.ts';
 import { type OpenedSource, openSource, type SourceOptions } from './sources/open-source.ts';
@@ -60,7 +60,9 @@ export async function importImage(ctx: Ec2Context, request: ImportImageRequest):
         source: `imported from ${opened.shown}${expected ? `, ${expected.algorithm} verified` : ''}`,
       });
       checkName(arrived.description.name);
-      if (existing?.name === arrived.description.name) refuseUnlessSame(ctx, existing, { arrived, said });
+      // What came with the disk may have named it; and under its name there may be an image already.
+      const [there] = images.listBy(ctx.db, 'name', arrived.description.name);
+      if (there?.state === 'available') refuseUnlessSame(ctx, there, { arrived, said });
       return arrived;
     });
   } catch (error) {
@@ -107,15 +109,6 @@ function refuseUnlessSame(
     `An image with the name '${existing.name}' already exists (${existing.imageId}), of other ${isSameDisk ? 'settings' : 'contents'}`,
     { hint: 'choose another name with --name' },
   );
-}
-
-function isName(name: string): boolean {
-  try {
-    checkName(name);
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 /** Until the right name is known. */

@@ -118,7 +118,9 @@ async function receive(ctx: Ec2Context, { pending, paths, bring }: Reception): P
       const snapshotId = newId('snapshot');
       const folder = `${paths.incoming}/${snapshotId}`;
       makeFolder(folder, process.getuid?.() === 0 ? 0o711 : 0o700);
-      return { snapshotId, folder, ...(await make(folder)) };
+      const layers = await make(folder);
+      failpoint('import:taken');
+      return { snapshotId, folder, ...layers };
     },
   });
   failpoint('import:arrived');
@@ -131,6 +133,7 @@ async function receive(ctx: Ec2Context, { pending, paths, bring }: Reception): P
     images.update(ctx.db, { ...image, state: 'pending' });
     for (const disk of disks) insertSnapshot(ctx, disk, image);
   });
+  failpoint('import:snapshots');
   for (const disk of disks) await publish(ctx, disk);
   failpoint('import:published');
   transact(ctx.db, () => {

@@ -58,11 +58,11 @@ function mappingsOf(
 ): Image['blockDeviceMappings'] {
   const { volumes } = planDisks({
     image: { name, rootDeviceName, blockDeviceMappings: [] },
-    requested: BlockDeviceMappings.filter(({ VirtualName }) => VirtualName === undefined),
+    requested: BlockDeviceMappings,
     instanceType: '',
     snapshot: (id) => requireSnapshot(ctx.db, id),
   });
-  const ebs = volumes.map(({ size, isLimited: _, ...volume }): EbsMapping => ({
+  const ebs = volumes.map(({ size, isLimited: _isLimited, ...volume }): EbsMapping => ({
     kind: 'ebs',
     ...volume,
     volumeSize: size,

@@ -7,6 +7,7 @@ import { readTar } from '../../host/archive/read-tar.ts';
 import { takeDiskStream } from '../../host/disk/take-disk.ts';
 import { closed } from '../../host/streams.ts';
 import { MANIFEST, type Manifest, type ManifestDisk, MAX_MANIFEST_BYTES, parseManifest } from './bundle.ts';
+import { isName, nameFromFile } from './image-description.ts';
 import type { ArrivedDisk, ArrivedMapping } from './receive-image.ts';
 import { commonOptions, type Source, takeInto, type TakenImage } from './take-image.ts';
 
@@ -85,11 +86,13 @@ function requireDigest(arrived: ArrivedDisk, { file, digest }: ManifestDisk, { n
 
 function fromManifest(manifest: Manifest, diskOf: (disk: ManifestDisk) => ArrivedDisk): TakenImage {
   const { rootDeviceName } = manifest;
-  const mappings = manifest.disks.map(({ file: _, digest: __, ...wishes }, index): ArrivedMapping => {
-    const disk = manifest.disks[index];
-    if (disk === undefined) throw new Error('no disk');
-    return { ...wishes, disk: diskOf(disk) };
-  });
+  const mappings = manifest.disks.map(
+    ({ file: _file, digest: _digest, ...wishes }, index): ArrivedMapping => {
+      const disk = manifest.disks[index];
+      if (disk === undefined) throw new Error('no disk');
+      return { ...wishes, disk: diskOf(disk) };
+    },
+  );
   const root = mappings.find(({ deviceName }) => deviceName === rootDeviceName);
   if (root === undefined) throw new Error('the manifest was parsed without a root disk');
   const { name, description, architecture, bootMode, defaultUser, firstBoot, cpuBaseline } = manifest;
@@ -143,6 +146,11 @@ async function takeOva(source: Source, stream: Readable): Promise<TakenImage> {
   const ova = await readOva(stream, {
     signal: source.ctx.signal,
     onDisk: async ({ file }, content, size) => {
+      if (arrived.size > OTHER_DEVICES.length)
+        throw new HostError(
+          'OvfRefused',
+          `'${source.name}' has more than ${OTHER_DEVICES.length + 1} disks, for which there are no device names`,
+        );
       arrived.set(file, await takeFile(source, file, { stream: content, size }));
     },
   });
@@ -151,13 +159,19 @@ async function takeOva(source: Source, stream: Readable): Promise<TakenImage> {
   if (root === undefined) throw new HostError('ArchiveCorrupt', `'${source.name}' holds no disk`);
   return {
     root: { disk: root },
-    others: others.map((disk, index) => ({ deviceName: `/dev/sd${OTHER_DEVICES[index] ?? 'z'}`, disk })),
+    others: others.map((disk, index) => ({ deviceName: `/dev/sd${OTHER_DEVICES[index]}`, disk })),
     otherMappings: [],
     origin: {
-      ...(ova.name === undefined ? {} : { name: ova.name }),
+      ...nameOf(ova.name),
       ...(ova.firmware === undefined ? {} : { bootMode: ova.firmware === 'efi' ? 'uefi' : 'legacy-bios' }),
     },
   };
+}
+
+/** A machine may be called as no image can be. */
+function nameOf(said = ''): Pick<TakenImage['origin'], 'name'> {
+  const name = nameFromFile(said);
+  return isName(name) ? { name } : {};
 }
 
 async function readText(stream: Readable, maxBytes: number): Promise<string> {

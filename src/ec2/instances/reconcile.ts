@@ -1,9 +1,10 @@
 // What crash-only means here: whoever looks first finishes what a dead process left. A transitional state is an
 // intent; the operation lock says whether its owner is still at work; the machine's lock says whether it lives.
 import { rmSync, readdirSync } from 'node:fs';
+import { messageOf } from '../../core/errors.ts';
 import { isId, type InstanceId } from '../../core/ids.ts';
 import { connectAgent, ensureAgent } from '../../host/agent/client.ts';
-import { continueMachine, isMachineAlive, switchOff } from '../../host/qemu/running-machine.ts';
+import { continueMachine, finishReset, isMachineAlive, switchOff } from '../../host/qemu/running-machine.ts';
 import { tryLock } from '../../host/process/lock.ts';
 import { transact } from '../../store/database.ts';
 import { instances, type Instance } from '../../store/instances.ts';
@@ -101,6 +102,27 @@ export async function rollBack(
     reason,
     manner: 'kill',
   });
+}
+
+/**
+ * Boots the guests that somebody shut down for a reboot or an image and then died. Nothing but QEMU knows them, and
+ * asking every machine is too slow for every command.
+ */
+export async function finishReboots(ctx: Ec2Context): Promise<readonly InstanceId[]> {
+  const booted: InstanceId[] = [];
+  for (const { instanceId, state } of instances.list(ctx.db)) {
+    const paths = ctx.layout.instance(instanceId);
+    const mine = state === 'running' ? tryLock(paths.operationLock) : undefined;
+    if (mine === undefined) continue;
+    try {
+      if (await finishReset(paths)) booted.push(instanceId);
+    } catch (error) {
+      ctx.report.warn(`${instanceId}: ${messageOf(error)}`);
+    } finally {
+      mine.release();
+    }
+  }
+  return booted;
 }
 
 /** The machine ended without us: the guest powered off, or QEMU died. */

@@ -1,14 +1,14 @@
 import type { CopySnapshotRequest, CopySnapshotResult } from '@aws-sdk/client-ec2';
 import { newId, type SnapshotId } from '../../core/ids.ts';
 import { moveDurably, syncFolder } from '../../host/disk/durable.ts';
-import { layersOf, linkLayers } from '../../host/disk/layers.ts';
 import { withLock } from '../../host/process/lock.ts';
 import { transact } from '../../store/database.ts';
 import { makeFolder } from '../../store/layout.ts';
-import { snapshots } from '../../store/snapshots.ts';
+import { snapshots, type Snapshot } from '../../store/snapshots.ts';
 import { putTags } from '../../store/tags.ts';
 import type { Ec2Context } from '../context.ts';
 import { checkedTags } from '../tags/checked-tags.ts';
+import { linkSnapshot } from './link-snapshot.ts';
 import { removeSnapshot } from './remove-snapshot.ts';
 import { requireSnapshot } from './resolve-snapshot.ts';
 
@@ -34,7 +34,7 @@ export async function copySnapshot(
       snapshots.insert(ctx.db, pending);
     });
     try {
-      await linkSnapshot(ctx, source.snapshotId, snapshotId);
+      await link(ctx, source, snapshotId);
     } catch (error) {
       removeSnapshot(ctx, snapshotId);
       throw error;
@@ -48,10 +48,10 @@ export async function copySnapshot(
 }
 
 /** Gives another snapshot the same layers; there whole or not at all. */
-async function linkSnapshot(ctx: Ec2Context, from: SnapshotId, to: SnapshotId): Promise<void> {
+async function link(ctx: Ec2Context, from: Snapshot, to: SnapshotId): Promise<void> {
   const { incoming, folder } = ctx.layout.snapshot(to);
   makeFolder(incoming, process.getuid?.() === 0 ? 0o711 : 0o700);
-  linkLayers(layersOf(ctx.layout.snapshot(from).folder), incoming);
+  linkSnapshot(ctx, from, incoming);
   await syncFolder(incoming);
   await moveDurably(incoming, folder);
 }

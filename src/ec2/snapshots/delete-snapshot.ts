@@ -6,7 +6,7 @@ import { withLock } from '../../host/process/lock.ts';
 import { transact } from '../../store/database.ts';
 import { images, snapshotIdsOf } from '../../store/images.ts';
 import { snapshots } from '../../store/snapshots.ts';
-import { volumes } from '../../store/volumes.ts';
+import { volumes, type Volume } from '../../store/volumes.ts';
 import type { Ec2Context } from '../context.ts';
 import { removeSnapshot } from './remove-snapshot.ts';
 import { snapshotOf } from './resolve-snapshot.ts';
@@ -36,6 +36,13 @@ export async function deleteSnapshot(
   return {};
 }
 
+/** A volume that has been promised the snapshot's layers and has not got them yet. */
+export function volumeBeingMadeOf(ctx: Ec2Context, snapshotId: SnapshotId): Volume | undefined {
+  return volumes
+    .list(ctx.db)
+    .find((each) => each.snapshotId === snapshotId && !existsSync(ctx.layout.volume(each.volumeId).folder));
+}
+
 function refuseInUse(ctx: Ec2Context, snapshotId: SnapshotId): void {
   const image = images.list(ctx.db).find((each) => snapshotIdsOf(each).includes(snapshotId));
   if (image)
@@ -44,9 +51,7 @@ function refuseInUse(ctx: Ec2Context, snapshotId: SnapshotId): void {
       `The snapshot ${snapshotId} is currently in use by ${image.imageId} ('${image.name}')`,
       { hint: `bonami image rm ${image.imageId}` },
     );
-  const volume = volumes
-    .list(ctx.db)
-    .find((each) => each.snapshotId === snapshotId && !existsSync(ctx.layout.volume(each.volumeId).folder));
+  const volume = volumeBeingMadeOf(ctx, snapshotId);
   if (volume)
     throw new Ec2Error(
       'InvalidSnapshot.InUse',

@@ -1,9 +1,10 @@
 import { chownSync, existsSync, renameSync, rmSync } from 'node:fs';
-import { addLayer, layersOf, linkLayers } from '../../host/disk/layers.ts';
+import { addLayer, layersOf } from '../../host/disk/layers.ts';
 import { syncFolder } from '../../host/disk/durable.ts';
 import { makeFolder } from '../../store/layout.ts';
 import type { Volume } from '../../store/volumes.ts';
 import type { Ec2Context } from '../context.ts';
+import { linkSnapshot } from '../snapshots/link-snapshot.ts';
 
 const GIB = 2 ** 30;
 
@@ -13,7 +14,7 @@ const GIB = 2 ** 30;
  */
 export async function ensureVolume(
   ctx: Ec2Context,
-  { volumeId, snapshotId, size }: Volume,
+  { volumeId, snapshotId, size, layers }: Volume,
   { uid }: { readonly uid: number | null },
 ): Promise<readonly string[]> {
   const { folder } = ctx.layout.volume(volumeId);
@@ -21,15 +22,15 @@ export async function ensureVolume(
     const unfinished = `${folder}.new`;
     rmSync(unfinished, { recursive: true, force: true });
     makeFolder(unfinished, process.getuid?.() === 0 ? 0o711 : 0o700);
-    if (snapshotId !== null) linkLayers(layersOf(ctx.layout.snapshot(snapshotId).folder), unfinished);
+    if (snapshotId !== null) linkSnapshot(ctx, { snapshotId, layers }, unfinished);
     await addLayer(unfinished, { sizeBytes: size * GIB, uid });
     renameSync(unfinished, folder);
     await syncFolder(ctx.layout.volumes);
     return layersOf(folder);
   }
-  const layers = layersOf(folder);
+  const found = layersOf(folder);
   // It may come from another machine, whose user it belonged to.
-  const top = layers.at(-1);
+  const top = found.at(-1);
   if (top !== undefined && uid !== null) chownSync(top, uid, uid);
-  return layers;
+  return found;
 }

@@ -12,7 +12,6 @@ import { addLayer, dropLayer, freezeLayer, layersOf } from '../../host/disk/laye
 import { redirectWrites, writtenLayers, type Redirection } from '../../host/qemu/redirect-writes.ts';
 import { isMachineAlive, pressPowerAndReset, withQmp } from '../../host/qemu/running-machine.ts';
 import type { QmpConnection } from '../../host/qemu/qmp.ts';
-import { Undo } from '../../host/undo.ts';
 import { transact } from '../../store/database.ts';
 import type { Instance } from '../../store/instances.ts';
 import { volumes, type Volume } from '../../store/volumes.ts';
@@ -74,37 +73,32 @@ interface Redirecting {
   readonly uid: number | null;
 }
 
+/**
+ * Whatever fails here leaves layers with nothing in them, for the next freeze to remove: whether the machine has begun
+ * to write to one is nothing that a failure tells.
+ */
 async function redirect(ctx: Ec2Context, qmp: QmpConnection, { wanted, uid }: Redirecting): Promise<void> {
-  const undo = new Undo();
-  try {
-    const written = new Set(await writtenLayers(qmp));
-    const redirections: Redirection[] = [];
-    for (const volume of wanted) {
-      const { folder } = ctx.layout.volume(volume.volumeId);
-      const [top, below] = layersOf(folder).toReversed();
-      // What a freeze left that was cut short before the machine was told: nothing was ever written to it.
-      const isUnused = top !== undefined && below !== undefined && !written.has(top) && written.has(below);
-      if (isUnused) await dropLayer(top);
-      const from = isUnused ? below : top;
-      if (from === undefined || !written.has(from))
-        throw new HostError(
-          'DiskBroken',
-          `the machine does not write to the highest layer of ${volume.volumeId}`,
-          {
-            hint: `bonami stop ${volume.attachment?.instanceId ?? ''}, then try again`,
-          },
-        );
-      const to = await nextLayer(ctx, volume, uid);
-      undo.add(to, async () => dropLayer(to));
-      redirections.push({ from, to });
-    }
-    failpoint('freeze:layers');
-    await redirectWrites(qmp, redirections);
-    undo.forget();
-  } catch (error) {
-    for (const failed of await undo.run()) ctx.report.warn(failed.message);
-    throw error;
+  const written = new Set(await writtenLayers(qmp));
+  const redirections: Redirection[] = [];
+  for (const volume of wanted) {
+    const { folder } = ctx.layout.volume(volume.volumeId);
+    const [top, below] = layersOf(folder).toReversed();
+    // What a freeze left that was cut short before the machine was told: nothing was ever written to it.
+    const isUnused = top !== undefined && below !== undefined && !written.has(top) && written.has(below);
+    if (isUnused) await dropLayer(top);
+    const from = isUnused ? below : top;
+    if (from === undefined || !written.has(from))
+      throw new HostError(
+        'DiskBroken',
+        `the machine does not write to the highest layer of ${volume.volumeId}`,
+        {
+          hint: `bonami stop ${volume.attachment?.instanceId ?? ''}, then try again`,
+        },
+      );
+    redirections.push({ from, to: await nextLayer(ctx, volume, uid) });
   }
+  failpoint('freeze:layers');
+  await redirectWrites(qmp, redirections);
 }
 
 async function nextLayer(ctx: Ec2Context, { volumeId, size }: Volume, uid: number | null): Promise<string> {
@@ -145,13 +139,13 @@ async function settleLayer(
     signal: ctx.signal,
     onProgress: (done: number): void => ctx.report.progress({ label, done, total, unit: 'bytes' }),
   };
+  const copy = `${layer}.copy`;
+  rmSync(copy, { force: true });
   if (!isRunning) {
     await requireOwnLayer(layer);
     freezeLayer(layer);
     return digestOf(layer, options);
   }
-  const copy = `${layer}.copy`;
-  rmSync(copy, { force: true });
   try {
     const digest = await copyWithDigest(layer, copy, options);
     await requireOwnLayer(copy, basename(layer));

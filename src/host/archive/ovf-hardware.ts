@@ -8,8 +8,10 @@ export interface Hardware {
   /** Bytes. */
   readonly memory: number | undefined;
   readonly firmware: 'bios' | 'efi' | undefined;
-  /** Ids of disks, in the order in which the machine finds them. */
+  /** Ids of the disks in its drives, in the order in which the machine finds them. */
   readonly diskIds: readonly string[];
+  /** Ids of disks that are in drives of other configurations only. */
+  readonly otherDiskIds: readonly string[];
 }
 
 const PROCESSOR = '3';
@@ -20,15 +22,19 @@ const DISKS = new Set(['17', '31', '32']);
 /** What the sections of one machine say together. `configuration` is the one that holds when nobody chooses. */
 export function hardwareOf(sections: readonly XmlElement[], configuration: string | undefined): Hardware {
   // OVF 2.0 has storage items; they say the same.
-  const items = sections
-    .flatMap(({ children }) => children.filter(({ name }) => name === 'Item' || name === 'StorageItem'))
-    .filter((item) => holds(item, configuration));
+  const all = sections.flatMap(({ children }) =>
+    children.filter(({ name }) => name === 'Item' || name === 'StorageItem'),
+  );
+  const items = all.filter((item) => holds(item, configuration));
+  const diskIds = diskIdsOf(items);
+  const here = new Set(diskIds);
   const last = (type: string): XmlElement | undefined => items.findLast((item) => typeOf(item) === type);
   return {
     cpus: quantityOf(last(PROCESSOR)),
     memory: memoryOf(last(MEMORY)),
     firmware: firmwareOf(sections),
-    diskIds: diskIdsOf(items),
+    diskIds,
+    otherDiskIds: diskIdsOf(all).filter((id) => !here.has(id)),
   };
 }
 
@@ -67,19 +73,26 @@ function firmwareOf(sections: readonly XmlElement[]): Hardware['firmware'] {
   return value === 'efi' || value === 'bios' ? value : undefined;
 }
 
-/** By controller, in the order in which these are listed, then by place on it; a drive may be there several times. */
+/**
+ * By the controllers' instance numbers, which products give in the order in which a machine looks at them, and by the
+ * place on a controller. A disk may be there several times.
+ */
 function diskIdsOf(items: readonly XmlElement[]): readonly string[] {
-  const place = new Map(items.map((item, index) => [childText(item, 'InstanceID'), index]));
   const drives = items.flatMap((item) => {
     const id = /^(?:ovf:)?\/{0,2}disk\/(.+)$/i.exec(childText(item, 'HostResource') ?? '')?.[1];
     if (id === undefined || !DISKS.has(typeOf(item) ?? '')) return [];
-    const controller = place.get(childText(item, 'Parent')) ?? -1;
-    return [{ id, controller, address: Number(childText(item, 'AddressOnParent') ?? 0) || 0 }];
+    const [controller, place] = [childText(item, 'Parent'), childText(item, 'AddressOnParent')];
+    return [{ id, controller: orderOf(controller), place: orderOf(place) }];
   });
   const ids = drives
-    .toSorted((one, other) => one.controller - other.controller || one.address - other.address)
+    .toSorted((one, other) => one.controller - other.controller || one.place - other.place)
     .map(({ id }) => id);
   return [...new Set(ids)];
+}
+
+/** A number to sort by; what is none comes first, in the order of the descriptor. */
+function orderOf(text: string | undefined): number {
+  return /^\d{1,9}$/.test(text ?? '') ? Number(text) : -1;
 }
 
 const NAMED_UNITS: Readonly<Record<string, number>> = {

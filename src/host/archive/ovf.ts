@@ -1,6 +1,6 @@
 // An OVF descriptor (DMTF DSP0243), as much of it as makes a machine image.
 import { plainText, requirePlainName, shown } from './entry-name.ts';
-import { bytesPer, hardwareOf, wholeNumber } from './ovf-hardware.ts';
+import { type Hardware, bytesPer, hardwareOf, wholeNumber } from './ovf-hardware.ts';
 import { type XmlElement, childOf, childText, childrenOf, parseXml, refused } from './ovf-xml.ts';
 
 export const MAX_OVF_BYTES = 1 << 20;
@@ -11,8 +11,8 @@ export interface OvfFile {
   readonly file: string;
   /** The file is compressed as a whole: gzip or bzip2 around the disk. */
   readonly isCompressed: boolean;
-  /** Bytes that the guest sees, as the descriptor has it. */
-  readonly capacity: number;
+  /** Bytes that the guest sees, where the descriptor gives them itself. */
+  readonly capacity: number | undefined;
   /** The disk format's URI. */
   readonly format: string | undefined;
 }
@@ -64,7 +64,7 @@ export function parseOvf(bytes: Buffer): Ovf {
     cpus: hardware.cpus,
     memory: hardware.memory,
     firmware: hardware.firmware,
-    disks: disksOf(envelope, references, hardware.diskIds),
+    disks: disksOf(envelope, references, hardware),
     files: new Map([...references.values()].map(({ file, size }) => [file, size])),
   };
 }
@@ -113,11 +113,11 @@ function configurationOf(envelope: XmlElement): string | undefined {
   return chosen?.attributes.get('id');
 }
 
-/** The machine's disks; where its drives hold none (a descriptor may leave them out), all that there are. */
+/** The machine's disks: those in its drives, then those in no drive, which a descriptor may leave out. */
 function disksOf(
   envelope: XmlElement,
   references: ReadonlyMap<string, Reference>,
-  ids: readonly string[],
+  { diskIds, otherDiskIds }: Hardware,
 ): readonly OvfFile[] {
   const all = new Map(
     childrenOf(childOf(envelope, 'DiskSection'), 'Disk').map((disk) => [
@@ -125,7 +125,9 @@ function disksOf(
       disk,
     ]),
   );
-  const disks = (ids.length > 0 ? ids : [...all.keys()]).map((id) => {
+  const inDrives = new Set([...diskIds, ...otherDiskIds]);
+  const inNoDrive = [...all.keys()].filter((id) => !inDrives.has(id));
+  const disks = [...diskIds, ...inNoDrive].map((id) => {
     const disk = all.get(id);
     if (disk === undefined) throw refused(`has a drive with a disk '${shown(id)}' that it does not describe`);
     return diskOf(disk, references);
@@ -141,13 +143,17 @@ function diskOf({ attributes }: XmlElement, references: ReadonlyMap<string, Refe
   if (attributes.has('parentRef')) throw refused(`has a disk '${id}' that is only a difference to another`);
   const reference = references.get(attributes.get('fileRef') ?? '');
   if (reference === undefined) throw refused(`has a disk '${id}' without a file`);
-  const capacity =
-    wholeNumber(attributes.get('capacity') ?? '', 'a capacity') *
-    bytesPer(attributes.get('capacityAllocationUnits') ?? 'byte');
   return {
     file: reference.file,
     isCompressed: reference.isCompressed,
-    capacity,
+    capacity: capacityOf(attributes),
     format: attributes.get('format'),
   };
+}
+
+/** `${…}` refers to a property that is set where the machine is deployed. The disk's own header says it as well. */
+function capacityOf(attributes: XmlElement['attributes']): number | undefined {
+  const said = attributes.get('capacity');
+  if (said === undefined || /^\$\{.*\}$/s.test(said)) return undefined;
+  return wholeNumber(said, 'a capacity') * bytesPer(attributes.get('capacityAllocationUnits') ?? 'byte');
 }

@@ -5,6 +5,9 @@ export type CompressionKind = 'gzip' | 'xz' | 'zstd' | 'bzip2';
 /** Bytes of a file's beginning that are enough for both functions below. */
 export const HEAD_BYTES = BLOCK;
 
+/** How a bzip2 stream's first block begins, and how one ends that has none. */
+const BZIP2_BLOCKS = new Set(['1AY&SY', '\x17rE8P\x90']);
+
 /**
  * What a file that begins with these bytes is compressed with. From the formats' own documents: RFC 1952, RFC 8878,
  * the .xz file format 2.1.1; bzip2's first block, or the end of a stream that has none, is asked for as well, because
@@ -15,7 +18,7 @@ export function recogniseCompression(head: Buffer): CompressionKind | undefined 
   if (bytes.startsWith('\x1f\x8b\x08')) return 'gzip';
   if (bytes.startsWith('\xfd7zXZ\0')) return 'xz';
   if (bytes.startsWith('\x28\xb5\x2f\xfd')) return 'zstd';
-  if (/^BZh[1-9]/.test(bytes) && ['1AY&SY', '\x17rE8P\x90'].includes(bytes.slice(4))) return 'bzip2';
+  if (/^BZh[1-9]$/.test(bytes.slice(0, 4)) && BZIP2_BLOCKS.has(bytes.slice(4))) return 'bzip2';
   return undefined;
 }
 

@@ -28,7 +28,7 @@ export function layerPath(folder: string, number: number): string {
   return join(folder, `${number}.qcow2`);
 }
 
-/** Gives another folder the same layers, which then belong to both. A name that is there already is left alone. */
+/** Gives another folder the same layers, which then belong to both. */
 export function linkLayers(layers: readonly string[], folder: string): void {
   for (const [number, layer] of layers.entries()) linkSync(layer, layerPath(folder, number));
 }

@@ -15,6 +15,8 @@ export type DiskFormat = (typeof DISK_FORMATS)[number];
 /** What qemu-img may use up on a file whose author is not trusted. */
 const SMALL_JOB = { cpuSeconds: 30, wallSeconds: 120 };
 const LARGE_JOB = { cpuSeconds: 4 * 3600, wallSeconds: 8 * 3600 };
+/** Compressing a large disk. */
+const EXPORT_JOB = { cpuSeconds: 24 * 3600, wallSeconds: 24 * 3600 };
 /** Tables of a fully allocated qcow2 are about 0.02 % of it; the rest is for rounding. */
 const METADATA_ALLOWANCE = { factor: 1.002, bytes: 64 * 2 ** 20 };
 
@@ -147,15 +149,79 @@ async function convertWith(
     ...LARGE_JOB,
     fileBytes,
     signal,
-    onStdoutLine: (line) => {
-      const percent = /\((\d+(?:\.\d+)?)\/100%\)/.exec(line)?.[1];
-      if (percent !== undefined) onProgress?.(Number(percent));
-    },
+    onStdoutLine: percentTo(onProgress),
   });
 }
 
 function refusesDirectIo(error: unknown): boolean {
   return error instanceof HostError && [error.message, ...error.details].some((l) => /O_DIRECT/.test(l));
+}
+
+export interface FlattenRequest {
+  /** The disk's layers, the lowest first. */
+  readonly layers: readonly string[];
+  /** Made, absolute. */
+  readonly to: string;
+  /** qemu-img's name of the new file's format, and its options. */
+  readonly driver: 'qcow2' | 'raw' | 'vmdk' | 'vpc' | 'vhdx' | 'vdi';
+  readonly options: readonly string[];
+  /** Bytes the guest sees. */
+  readonly virtualSize: number;
+  readonly signal: AbortSignal;
+  /** Percent, 0 to 100. */
+  readonly onProgress: (percent: number) => void;
+}
+
+/** Writes a disk of layers as one file; there whole and durable, or not at all. */
+export async function flatten({
+  layers,
+  to,
+  driver,
+  options,
+  virtualSize,
+  signal,
+  onProgress,
+}: FlattenRequest): Promise<void> {
+  const target = absolute(to);
+  try {
+    const formats = ['--image-opts', '-O', driver, ...options];
+    // The layers are ours, but what is in them was written by guests. Room for tables and for what does not compress.
+    const fileBytes = Math.ceil(virtualSize * 1.01) + 64 * 2 ** 20;
+    await confined(['convert', '-p', '-U', ...formats, '--', imageOptions(layers), target], {
+      ...EXPORT_JOB,
+      fileBytes,
+      signal,
+      onStdoutLine: percentTo(onProgress),
+    });
+    await syncFile(to);
+  } catch (error) {
+    await rm(to, { force: true });
+    throw namingFullFolder(error, dirname(to));
+  }
+}
+
+/** Every layer by its path and format (qemu-img(1), "--image-opts"): what a header says is not followed. */
+function imageOptions(layers: readonly string[]): string {
+  return layers
+    .toReversed()
+    .flatMap((path, depth) => {
+      const prefix = 'backing.'.repeat(depth);
+      // A comma would begin another option; our own paths have none.
+      if (path.includes(',')) throw new HostError('InvalidArgument', `'${path}' has a comma`);
+      return [
+        `${prefix}driver=qcow2`,
+        `${prefix}file.driver=file`,
+        `${prefix}file.filename=${absolute(path)}`,
+      ];
+    })
+    .join(',');
+}
+
+function percentTo(onProgress: ((percent: number) => void) | undefined): (line: string) => void {
+  return (line) => {
+    const percent = /\((\d+(?:\.\d+)?)\/100%\)/.exec(line)?.[1];
+    if (percent !== undefined) onProgress?.(Number(percent));
+  };
 }
 
 export interface Soundness {

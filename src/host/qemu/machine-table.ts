@@ -39,11 +39,12 @@ export const MACHINE_TABLE: Readonly<Record<Architecture, MachineTraits>> = {
   armhf: {
     ...ANY,
     binary: 'qemu-system-arm',
-    // All devices below 4 GiB, for firmware and kernels without LPAE; memory begins at 1 GiB.
+    // All devices below 4 GiB, for firmware and kernels without LPAE. Memory begins at 1 GiB, and the firmware does not
+    // start when it reaches 4 GiB.
     machine: 'virt,highmem=off',
     pc: false,
     uefiOnly: true,
     console: 'ttyAMA0',
-    maximumMemoryMiB: 3072,
+    maximumMemoryMiB: 3071,
   },
 };

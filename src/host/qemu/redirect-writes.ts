@@ -1,4 +1,5 @@
 import { HostError } from '../../core/errors.ts';
+import { failpoint } from '../../core/failpoint.ts';
 import { layerNodes } from './command-line.ts';
 import type { QmpConnection } from './qmp.ts';
 
@@ -11,9 +12,30 @@ interface BlockNode {
   readonly file: string;
 }
 
-/** The files that the machine writes to, by path: the highest layer of each of its disks. */
+/**
+ * The files that the machine may write to, by path: the highest layer of each of its disks, and those below that were
+ * the highest since it started. Layers that a dead caller had given to it, but not put to use, are taken back first.
+ */
 export async function writtenLayers(qmp: QmpConnection): Promise<readonly string[]> {
+  for (const { 'node-name': fileNode } of await writtenFiles(qmp)) {
+    await removeUnused(qmp, nodeOn(fileNode));
+    await removeUnused(qmp, fileNode);
+  }
   return (await writtenFiles(qmp)).map(({ file }) => file);
+}
+
+/** QEMU itself refuses to let go of a node that anything uses. */
+async function removeUnused(qmp: QmpConnection, node: string): Promise<void> {
+  try {
+    await qmp.execute('blockdev-del', { 'node-name': node });
+  } catch (error) {
+    if (!(error instanceof HostError && error.code === 'QmpRefused')) throw error;
+  }
+}
+
+/** The qcow2 node on a file's node, as `layerNodes` names both. */
+function nodeOn(fileNode: string): string {
+  return fileNode.replace(/file$/, '');
 }
 
 export interface Redirection {
@@ -25,7 +47,8 @@ export interface Redirection {
 
 /**
  * From one moment on, the same for all disks, the machine writes to other layers; what it wrote before stays as it
- * is, below them (QMP: `transaction` of `blockdev-snapshot`). All or nothing; the guest waits for milliseconds.
+ * is, below them (QMP: `transaction` of `blockdev-snapshot`). All or nothing; the guest waits for milliseconds. A layer
+ * in `to` may be in use even when this throws: the machine may have been too slow to say so.
  */
 export async function redirectWrites(
   qmp: QmpConnection,
@@ -39,7 +62,7 @@ export async function redirectWrites(
       const fileNode = files.find(({ file }) => file === from)?.['node-name'];
       if (fileNode === undefined)
         throw new HostError('DiskBroken', `the machine does not write to '${from}'`);
-      const node = fileNode.replace(/file$/, '');
+      const node = nodeOn(fileNode);
       const overlay = nextName(node);
       // `backing: null`: the layer below is the node that it is put on, whatever the header says.
       for (const options of layerNodes({
@@ -54,6 +77,7 @@ export async function redirectWrites(
       }
       actions.push({ type: 'blockdev-snapshot', data: { node, overlay } });
     }
+    failpoint('freeze:added');
     await qmp.execute('transaction', { actions }, 30_000);
   } catch (error) {
     for (const name of added.toReversed())

@@ -196,9 +196,24 @@ export async function pressPowerAndReset(
     try {
       await whileDown?.(qmp);
     } finally {
-      await qmp.execute('system_reset');
-      await qmp.execute('cont', undefined, 30_000);
+      await reset(qmp);
     }
+  });
+}
+
+async function reset(qmp: QmpConnection): Promise<void> {
+  await qmp.execute('system_reset');
+  await qmp.execute('cont', undefined, 30_000);
+}
+
+/** For a reboot whose caller died while the guest was down: boots it. Returns whether there was such a thing to do. */
+export async function finishReset(paths: MachinePaths): Promise<boolean> {
+  return withQmp(paths, async (qmp) => {
+    const { status } = (await qmp.execute('query-status')) as { status: string };
+    if (status !== 'shutdown') return false;
+    await qmp.execute('set-action', { shutdown: 'poweroff' });
+    await reset(qmp);
+    return true;
   });
 }
 

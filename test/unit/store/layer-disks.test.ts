@@ -100,6 +100,7 @@ test('images get snapshots, volumes get layers, and nothing of them is lost or c
   const [migrated] = images.list(db);
   expect(images.list(db)).toHaveLength(1);
   expect(images.broken(db)).toEqual([]);
+  expect(migrated).toMatchObject({ name: 'mine', cpuBaseline: null, findings: null });
   expect(migrated && rootMapping(migrated)).toMatchObject({ snapshotId: SNAPSHOT, volumeSize: 8 });
   expect(snapshots.list(db)).toMatchObject([
     { snapshotId: SNAPSHOT, state: 'completed', volumeSize: 2, layers: [DIGEST] },
@@ -115,6 +116,15 @@ test('images get snapshots, volumes get layers, and nothing of them is lost or c
   );
   expect(text('volumes', DATA, '0.qcow2')).toBe('the data volume');
   expect(existsSync(join(home, 'images'))).toBe(false);
+});
+
+test('an image keeps what was noted of its CPU', () => {
+  const path = join(home, 'state.db');
+  const db = new Database(path);
+  db.prepare("UPDATE images SET document = json_set(document, '$.cpuBaseline', 'x86-64-v2')").run();
+  db.close();
+  opened = openDatabase(path);
+  expect(images.list(opened)).toMatchObject([{ name: 'mine', cpuBaseline: 'x86-64-v2' }]);
 });
 
 test('a migration that was cut short after its files were moved is done again', () => {

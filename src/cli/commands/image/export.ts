@@ -1,4 +1,3 @@
-import { resolve } from 'node:path';
 import { defineCommand } from '../../define-command.ts';
 import { formatBytes } from '../../output.ts';
 import { S3_OPTIONS } from './import.ts';
@@ -34,10 +33,9 @@ export const export_ = defineCommand({
   handler: async (args, { out, open }) => {
     const ctx = open();
     const { exportImage } = await import('../../../ec2/images/export-image.ts');
-    const destination = String(args['destination']);
     const made = await exportImage(ctx, {
       image: String(args['image']),
-      destination: destination.startsWith('s3://') ? destination : resolve(destination),
+      destination: String(args['destination']),
       format: args.format,
       compress: args.compress === true,
       replace: args.force === true,

@@ -1,5 +1,6 @@
 import { ARCHITECTURES, BOOT_MODES } from '../../../core/architecture.ts';
 import { FIRST_BOOTS } from '../../../core/first-boot.ts';
+import { UsageError } from '../../../core/errors.ts';
 import { defineCommand } from '../../define-command.ts';
 import { printImage } from './print-images.ts';
 
@@ -59,7 +60,7 @@ export const import_ = defineCommand({
       'downloaded, verified, unpacked in one go',
     ],
     ['image import s3://images/web.bin', 'from any S3-compatible store (--endpoint-url)'],
-    ['ssh host cat disk.raw | bonami image import - --name moved', 'from standard input'],
+    ['image import - --name moved < disk.raw', 'from standard input'],
   ],
   epilogue:
     'The disk is looked at closely before anything else opens it. Architecture, boot mode, first boot and default user are read from it; where your word differs, that is an error (--override).',
@@ -74,7 +75,7 @@ export const import_ = defineCommand({
     const ctx = open();
     const image = await importImage(ctx, {
       source: String(args['source']),
-      stdin: process.stdin,
+      ...(args['source'] === '-' ? { stdin: standardInput() } : {}),
       // qemu-img's own name for it is the first program's that wrote it.
       format: args.format === 'vhd' ? 'vpc' : args.format,
       checksum,
@@ -94,3 +95,11 @@ export const import_ = defineCommand({
     await printImage(ctx, out, image.imageId);
   },
 });
+
+function standardInput(): NodeJS.ReadStream {
+  if (process.stdin.isTTY)
+    throw new UsageError('standard input is a terminal; a disk is not typed', {
+      hint: 'bonami image import - --name NAME < disk.raw',
+    });
+  return process.stdin;
+}

@@ -1,5 +1,6 @@
 import type { Image } from '@aws-sdk/client-ec2';
 import type { Ec2Context } from '../../../ec2/context.ts';
+import type { imageProvenance } from '../../../ec2/images/resolve-image.ts';
 import { formatAge, type Output } from '../../output.ts';
 
 export function printImages(out: Output, images: readonly Image[], ctx: Ec2Context): void {
@@ -19,10 +20,10 @@ export function printImages(out: Output, images: readonly Image[], ctx: Ec2Conte
 /** Everything about one image; with --json EC2's own view of it. */
 export async function printImage(ctx: Ec2Context, out: Output, imageId: string): Promise<void> {
   const { describeImages } = await import('../../../ec2/images/describe-images.ts');
-  const { imageProvenance } = await import('../../../ec2/images/resolve-image.ts');
+  const { imageProvenance: provenanceOf } = await import('../../../ec2/images/resolve-image.ts');
   const [each] = describeImages(ctx, { ImageIds: [imageId] }).Images ?? [];
   if (each === undefined) return;
-  const { source, digests, defaultUser, firstBoot, cpuBaseline, findings } = imageProvenance(ctx.db, imageId);
+  const { source, digests, defaultUser, firstBoot, cpuBaseline, findings } = provenanceOf(ctx.db, imageId);
   out.result(each, () =>
     out.facts([
       ['image', each.ImageId],
@@ -52,9 +53,7 @@ function rootSize({ BlockDeviceMappings = [], RootDeviceName }: Image): string {
   return `${root?.Ebs?.VolumeSize ?? '?'} GiB`;
 }
 
-type Findings = NonNullable<
-  ReturnType<typeof import('../../../ec2/images/resolve-image.ts').imageProvenance>['findings']
->;
+type Findings = NonNullable<ReturnType<typeof imageProvenance>['findings']>;
 
 function rootDisk({ partitionTable, rootPartition, rootFileSystem }: Findings): string {
   const where =

@@ -1,3 +1,4 @@
+import { UsageError } from '../../../core/errors.ts';
 import { defineCommand } from '../../define-command.ts';
 import { formatBytes } from '../../output.ts';
 
@@ -37,6 +38,8 @@ export const prune = defineCommand({
     ['image prune --older-than 30 --yes', 'remove what is older than a month'],
   ],
   handler: async (args, { out, open }) => {
+    if (args['older-than'] < 0)
+      throw new UsageError('--older-than takes a number of days that is not negative');
     const ctx = open();
     const { findPrunable, pruneImages } = await import('../../../ec2/images/prune-images.ts');
     const found = findPrunable(ctx, {

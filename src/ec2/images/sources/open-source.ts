@@ -1,7 +1,8 @@
 import { constants } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { basename, resolve } from 'node:path';
-import type { Readable } from 'node:stream';
+import { type Readable, addAbortSignal } from 'node:stream';
+import { fileURLToPath } from 'node:url';
 import { Ec2Error, HostError, errnoOf } from '../../../core/errors.ts';
 import type { Ec2Context } from '../../context.ts';
 import type { FetchOptions } from './https.ts';
@@ -55,13 +56,13 @@ export async function openSource(
   source: string,
   options: SourceOptions,
 ): Promise<OpenedSource> {
-  if (source === '-') return openStandardInput(options.stdin);
+  if (source === '-') return openStandardInput(ctx, options.stdin);
   const [, scheme] = /^([a-z][a-z0-9+.-]*):\/\//i.exec(source) ?? [];
   switch (scheme?.toLowerCase()) {
     case undefined:
       return openFile(resolve(source));
     case 'file':
-      return openFile(resolve(source.slice('file://'.length)));
+      return openFile(pathOf(source));
     case 'http':
     case 'https':
       return openWeb(ctx, source, options);
@@ -74,9 +75,22 @@ export async function openSource(
   }
 }
 
-function openStandardInput(stdin: Readable | undefined): OpenedSource {
+function openStandardInput({ signal }: Ec2Context, stdin: Readable | undefined): OpenedSource {
   if (stdin === undefined) throw new Ec2Error('InvalidParameterValue', 'there is no standard input to read');
+  // It may be silent for ever.
+  addAbortSignal(signal, stdin);
   return { kind: 'stream', stream: stdin, length: undefined, file: '', shown: 'standard input' };
+}
+
+function pathOf(url: string): string {
+  try {
+    return fileURLToPath(url);
+  } catch (cause) {
+    throw new Ec2Error('InvalidParameterValue', `${JSON.stringify(url)} is not a file of this host`, {
+      hint: 'file:///path/to/disk.qcow2, or the path alone',
+      cause,
+    });
+  }
 }
 
 async function openFile(path: string): Promise<OpenedSource> {
@@ -100,9 +114,13 @@ async function openFile(path: string): Promise<OpenedSource> {
 async function openWeb(ctx: Ec2Context, url: string, options: SourceOptions): Promise<OpenedSource> {
   const { openUrl } = await import('./https.ts');
   if (/^http:/i.test(url) && !options.isVerified)
-    throw new HostError('AddressNotAllowed', `'${url}' is plain http: anybody on the way could change it`, {
-      hint: 'use https, or say what it must be with --sha256',
-    });
+    throw new HostError(
+      'AddressNotAllowed',
+      `'${withoutUser(url)}' is plain http: anybody on the way could change it`,
+      {
+        hint: 'use https, or say what it must be with --sha256',
+      },
+    );
   const { stream, length, file } = await openUrl(url, {
     ...options.connection,
     signal: ctx.signal,
@@ -119,7 +137,15 @@ async function openObject(ctx: Ec2Context, url: string, place: S3Place = {}): Pr
   const { parseS3Url } = await import('../../../host/s3/s3-url.ts');
   const object = parseS3Url(url);
   const s3 = await openS3({ ...place, signal: ctx.signal });
-  const { stream, length } = await getObject(s3, object);
+  const { stream, length } = await getObject(s3, object).catch((error: unknown) => {
+    s3.close();
+    throw error;
+  });
   stream.once('close', () => s3.close());
   return { kind: 'stream', stream, length, file: basename(object.key), shown: url };
+}
+
+/** What stands before an @ may be a password: it is not repeated. */
+function withoutUser(url: string): string {
+  return url.replace(/^([a-z]+:\/\/)[^/?#]*@/i, '$1');
 }

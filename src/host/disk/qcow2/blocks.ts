@@ -34,3 +34,21 @@ export function blockStart(offset: number): number {
 export function blockEnd(offset: number): number {
   return Math.ceil(offset / BLOCK_BYTES) * BLOCK_BYTES;
 }
+
+/** Counts the blocks that ranges touch, each once. */
+export class BlockCount {
+  #end = 0;
+  #bytes = 0;
+
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** Ranges must come in order. */
+  add(start: number, end: number): void {
+    if (end <= this.#end) return;
+    const blocksEnd = blockEnd(end);
+    this.#bytes += blocksEnd - Math.max(this.#end, blockStart(start));
+    this.#end = blocksEnd;
+  }
+}

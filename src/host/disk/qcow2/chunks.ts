@@ -64,6 +64,7 @@ async function* readChunks(content: DiskContent, signal?: AbortSignal): AsyncGen
   const underWay: Promise<Chunk>[] = [];
   try {
     for await (const span of dataSpans(content, signal)) {
+      signal?.throwIfAborted();
       const chunk = readChunk(content, span, buffers, await buffers.take());
       // It is waited for in its turn; that nobody listens until then must not end the program.
       chunk.catch(() => undefined);

@@ -1,9 +1,9 @@
 import type { ByteSource } from '../byte-source.ts';
-import { blockEnd, blockStart } from './blocks.ts';
+import { BlockCount } from './blocks.ts';
 import type { SurveyOptions } from './content.ts';
 import { damaged, type Qcow2Header } from './header.ts';
 import { L2Cache } from './l2-cache.ts';
-import { clusterAt, hostOffset, piecesOf, type Geometry, type Piece } from './l2-table.ts';
+import { hostOffset, kindAt, piecesOf, type Geometry, type Piece } from './l2-table.ts';
 
 export interface Survey {
   readonly allocatedBytes: number;
@@ -55,25 +55,22 @@ export class ClusterMap {
       yield cut(piece, from, to);
   }
 
-  /** What all the tables say together: takes time for tables, not for data. */
+  /** What all the tables say together, sense or not: takes time for tables, not for data. */
   async survey({ signal }: SurveyOptions = {}): Promise<Survey> {
-    let allocatedBytes = 0;
+    const count = new BlockCount();
     let hasCompressed = false;
-    let counted = 0;
     for (let at = this.#holeEnd(0); at < this.#size; at = this.#holeEnd(this.#tableEnd(at))) {
       signal?.throwIfAborted();
       const table = await this.#tableFor(at);
       const end = Math.min(this.#size, this.#tableEnd(at));
       for (let index = 0, offset = at; offset < end; index++, offset += this.#geometry.clusterBytes) {
-        const { kind } = clusterAt(table, index, this.#geometry);
+        const kind = kindAt(table, index);
         if (kind === 'zero') continue;
         hasCompressed ||= kind === 'compressed';
-        const blocksEnd = blockEnd(Math.min(this.#size, offset + this.#geometry.clusterBytes));
-        allocatedBytes += blocksEnd - Math.max(counted, blockStart(offset));
-        counted = blocksEnd;
+        count.add(offset, Math.min(end, offset + this.#geometry.clusterBytes));
       }
     }
-    return { allocatedBytes, hasCompressed };
+    return { allocatedBytes: count.bytes, hasCompressed };
   }
 
   async #tableFor(offset: number): Promise<Buffer> {
@@ -106,5 +103,6 @@ function cut(piece: Piece, from: number, to: number): Piece {
   const offset = Math.max(piece.offset, from);
   const length = Math.min(piece.offset + piece.length, to) - offset;
   const skipped = piece.kind === 'plain' ? offset - piece.offset : 0;
-  return { ...piece, offset, length, fileOffset: piece.fileOffset + skipped };
+  const { kind, fileOffset, fileLength } = piece;
+  return { kind, offset, length, fileOffset: fileOffset + skipped, fileLength };
 }

@@ -31,44 +31,58 @@ const SECTOR_BYTES = 512;
 /** The clusters of a part of a table in order, those that follow each other in the file as one piece. */
 export function* piecesOf(table: Buffer, part: TablePart, geometry: Geometry): Generator<Piece> {
   const { clusterBytes } = geometry;
-  let run: Piece | undefined;
+  let run: Cluster = ZERO;
+  let offset = part.tableOffset + part.first * clusterBytes;
+  let length = 0;
   for (let index = part.first; index < part.end; index++) {
-    const offset = part.tableOffset + index * clusterBytes;
-    const next = { ...clusterAt(table, index, geometry), offset, length: clusterBytes };
-    if (run && continues(run, next)) run = { ...run, length: run.length + clusterBytes };
-    else {
-      if (run) yield run;
-      run = next;
+    const cluster = clusterAt(table, index, geometry);
+    if (length > 0 && !continues(run, length, cluster)) {
+      yield pieceOf(run, offset, length);
+      offset += length;
+      length = 0;
     }
+    if (length === 0) run = cluster;
+    length += clusterBytes;
   }
-  if (run) yield run;
+  if (length > 0) yield pieceOf(run, offset, length);
 }
 
-function continues(run: Piece, next: Piece): boolean {
+function continues(run: Cluster, length: number, next: Cluster): boolean {
   if (run.kind !== next.kind) return false;
-  return run.kind === 'zero' || (run.kind === 'plain' && run.fileOffset + run.length === next.fileOffset);
+  return run.kind === 'zero' || (run.kind === 'plain' && run.fileOffset + length === next.fileOffset);
+}
+
+/** Written out: spreading an object costs as much as twenty entries, and there may be many. */
+function pieceOf({ kind, fileOffset, fileLength }: Cluster, offset: number, length: number): Piece {
+  return { kind, offset, length, fileOffset, fileLength };
 }
 
 type Cluster = Pick<Piece, 'kind' | 'fileOffset' | 'fileLength'>;
 
 const ZERO: Cluster = { kind: 'zero', fileOffset: 0, fileLength: 0 };
 
-/** One entry. Throws `ImageCorrupt` for one that leads where no cluster can be. */
-export function clusterAt(table: Buffer, index: number, geometry: Geometry): Cluster {
+/** What kind of cluster an entry is for, whether or not it makes sense. */
+export function kindAt(table: Buffer, index: number): Piece['kind'] {
   const high = table.readUInt32BE(index * 8);
   const low = table.readUInt32BE(index * 8 + 4);
-  if (high & COMPRESSED) return compressedAt(table.readBigUInt64BE(index * 8), geometry);
-  const fileOffset = hostOffset(high, low);
+  if (high & COMPRESSED) return 'compressed';
+  return low & ZERO_FLAG || hostOffset(high, low) === 0 ? 'zero' : 'plain';
+}
+
+/** One entry. Throws `ImageCorrupt` for one that leads where no cluster can be. */
+function clusterAt(table: Buffer, index: number, geometry: Geometry): Cluster {
+  const kind = kindAt(table, index);
+  if (kind === 'compressed') return compressedAt(table.readBigUInt64BE(index * 8), geometry);
+  const low = table.readUInt32BE(index * 8 + 4);
+  const fileOffset = hostOffset(table.readUInt32BE(index * 8), low);
   if (fileOffset % geometry.clusterBytes !== 0)
     throw damaged(`a cluster is said to be at byte ${fileOffset}, between two`);
-  if (low & ZERO_FLAG) {
-    if (geometry.version === 2) throw damaged('it marks zeros in a way that its version does not know');
-    return ZERO;
-  }
-  if (fileOffset === 0) return ZERO;
+  if (low & ZERO_FLAG && geometry.version === 2)
+    throw damaged('it marks zeros in a way that its version does not know');
+  if (kind === 'zero') return ZERO;
   if (fileOffset >= geometry.fileSize)
     throw damaged(`a cluster is said to be at byte ${fileOffset}, behind its end`);
-  return { kind: 'plain', fileOffset, fileLength: geometry.clusterBytes };
+  return { kind, fileOffset, fileLength: geometry.clusterBytes };
 }
 
 /** Bits 9 to 55 of an entry of L1 or of a standard one of L2. */

@@ -1,7 +1,7 @@
 import { stat } from 'node:fs/promises';
 import { type ByteSource, readInto, requireInside } from '../byte-source.ts';
 import { mapRaw, type FileRange } from '../qemu-img.ts';
-import { blockEnd, blockStart } from './blocks.ts';
+import { BlockCount } from './blocks.ts';
 import { type DiskContent, type Extent, wholeSectors } from './content.ts';
 
 /** Zeros are read and compared at several GB/s: smaller holes are not worth starting a program for. */
@@ -58,12 +58,7 @@ async function* extentsOf(data: readonly FileRange[], size: number): AsyncGenera
 }
 
 function wholeBlocks(data: readonly FileRange[]): number {
-  let counted = 0;
-  let bytes = 0;
-  for (const { start, end } of data) {
-    const blocksEnd = blockEnd(end);
-    bytes += Math.max(0, blocksEnd - Math.max(counted, blockStart(start)));
-    counted = blocksEnd;
-  }
-  return bytes;
+  const count = new BlockCount();
+  for (const { start, end } of data) if (end > start) count.add(start, end);
+  return count.bytes;
 }

@@ -34,8 +34,8 @@ export class Qcow2Writer {
   }
 
   /**
-   * Begins to write the runs of a chunk that hold data, and releases it when they are written; the chunk must lie behind those before it.
-   * Throws what went wrong with them.
+   * Begins to write a chunk's runs of data, and releases it when they are written. Chunks must come in the disk's
+   * order. Throws what went wrong with those before.
    */
   append(chunk: Chunk, runs: readonly Run[]): void {
     if (runs.length === 0) return chunk.release();

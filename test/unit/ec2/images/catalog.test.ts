@@ -34,7 +34,7 @@ describe('an entry', () => {
       recipe: join(folder, 'test-1/build.sh'),
       builtWith: ['mmdebstrap', 'e2fsprogs'],
     });
-    expect(describeEntry(entry)).toEqual({
+    expect(saidByEntry(entry)).toEqual({
       name: 'test-1',
       description: 'a test',
       architecture: 'x86_64',
@@ -43,7 +43,6 @@ describe('an entry', () => {
       defaultUser: 'debian',
       firstBoot: 'cloud-init',
       cpuBaseline: null,
-      minimumDiskGiB: 3,
     });
   });
 

@@ -1,19 +1,33 @@
 import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { deregisterImage } from '../../../../src/ec2/images/deregister-image.ts';
 import { describeImages } from '../../../../src/ec2/images/describe-images.ts';
-import { describeDiskFile } from '../../../../src/ec2/images/image-description.ts';
 import { imageProvenance, resolveImage } from '../../../../src/ec2/images/resolve-image.ts';
-import { sweepAbandonedImports } from '../../../../src/ec2/images/sweep-imports.ts';
+import { settledImage, sweepAbandonedImages } from '../../../../src/ec2/images/sweep-images.ts';
+import { sweepAbandonedSnapshots } from '../../../../src/ec2/snapshots/remove-snapshot.ts';
 import { lock } from '../../../../src/host/process/lock.ts';
 import { type Image, images } from '../../../../src/store/images.ts';
 import { putTags, tagsOf } from '../../../../src/store/tags.ts';
-import { volumes } from '../../../../src/store/volumes.ts';
+import { type Snapshot, snapshots } from '../../../../src/store/snapshots.ts';
 import { type TestContext, testContext } from '../../../support/context.ts';
 
 let home: TestContext;
 beforeEach(() => (home = testContext()));
 afterEach(() => home.cleanup());
+
+const SNAPSHOT = snapshot({ snapshotId: 'snap-0aaaaaaaaaaaaaaa1' });
+
+function snapshot(fields: Partial<Snapshot> & Pick<Snapshot, 'snapshotId'>): Snapshot {
+  return {
+    state: 'completed',
+    owner: fields.snapshotId,
+    volumeId: null,
+    volumeSize: 3,
+    description: '',
+    startTime: '2026-01-02T03:04:05.000Z',
+    layers: ['content-sha256:00'],
+    ...fields,
+  };
+}
 
 function record(fields: Partial<Image> & Pick<Image, 'imageId' | 'name'>): Image {
   return {
@@ -22,15 +36,24 @@ function record(fields: Partial<Image> & Pick<Image, 'imageId' | 'name'>): Image
     bootMode: 'legacy-bios',
     rootDeviceName: '/dev/xvda',
     blockDeviceMappings: [
-      { deviceName: '/dev/xvda', volumeSize: 3, volumeType: 'gp3', deleteOnTermination: true },
+      {
+        kind: 'ebs',
+        deviceName: '/dev/xvda',
+        snapshotId: SNAPSHOT.snapshotId,
+        volumeSize: 3,
+        volumeType: 'gp3',
+        iops: null,
+        throughput: null,
+        deleteOnTermination: true,
+      },
     ],
     state: 'available',
     creationDate: '2026-01-02T03:04:05.000Z',
-    digest: 'sha256:00',
-    virtualSize: 2 ** 31,
     defaultUser: 'debian',
     firstBoot: 'cloud-init',
     cpuBaseline: null,
+    findings: null,
+    sourceInstanceId: null,
     source: 'a test',
     ...fields,
   };
@@ -43,9 +66,15 @@ const TINY = record({
   architecture: 'arm64',
   bootMode: 'uefi',
 });
-const COMING = record({ imageId: 'ami-0bbbbbbbbbbbbbbbb', name: 'coming', state: 'pending', digest: null });
+const COMING = record({
+  imageId: 'ami-0bbbbbbbbbbbbbbbb',
+  name: 'coming',
+  state: 'pending',
+  blockDeviceMappings: [],
+});
 
 function addAll(): void {
+  snapshots.insert(home.ctx.db, SNAPSHOT);
   for (const image of [DEBIAN, TINY, COMING]) images.insert(home.ctx.db, image);
 }
 
@@ -93,16 +122,15 @@ describe('resolveImage', () => {
     addAll();
     expect(imageProvenance(home.ctx.db, DEBIAN.imageId)).toMatchObject({
       source: 'a test',
-      digest: 'sha256:00',
+      defaultUser: 'debian',
+      firstBoot: 'cloud-init',
+      digests: ['content-sha256:00'],
     });
+    expect(imageProvenance(home.ctx.db, COMING.imageId).digests).toEqual([]);
+    expect(() => imageProvenance(home.ctx.db, 'ami-0cccccccccccccccc')).toThrow(
+      expect.objectContaining({ code: 'InvalidAMIID.NotFound' }),
+    );
   });
-});
-
-test('an image of a time when nobody noted what its CPU must have is read all the same', () => {
-  images.insert(home.ctx.db, { ...DEBIAN, cpuBaseline: 'x86-64-v2' });
-  expect(images.get(home.ctx.db, DEBIAN.imageId)?.cpuBaseline).toBe('x86-64-v2');
-  home.ctx.db.prepare("UPDATE images SET document = json_remove(document, '$.cpuBaseline')").run();
-  expect(images.get(home.ctx.db, DEBIAN.imageId)).toEqual({ ...DEBIAN, cpuBaseline: null });
 });
 
 describe('describeImages', () => {
@@ -118,7 +146,13 @@ describe('describeImages', () => {
       BlockDeviceMappings: [
         {
           DeviceName: '/dev/xvda',
-          Ebs: { DeleteOnTermination: true, Encrypted: false, VolumeSize: 3, VolumeType: 'gp3' },
+          Ebs: {
+            DeleteOnTermination: true,
+            Encrypted: false,
+            SnapshotId: SNAPSHOT.snapshotId,
+            VolumeSize: 3,
+            VolumeType: 'gp3',
+          },
         },
       ],
       BootMode: 'legacy-bios',
@@ -140,6 +174,30 @@ describe('describeImages', () => {
       UsageOperation: 'RunInstances',
       VirtualizationType: 'hvm',
     });
+  });
+
+  test('shows volumes that begin empty, instance stores, and the instance it was made from', () => {
+    const [root] = DEBIAN.blockDeviceMappings;
+    if (root?.kind !== 'ebs') throw new Error('no root');
+    images.insert(home.ctx.db, {
+      ...DEBIAN,
+      sourceInstanceId: 'i-0aaaaaaaaaaaaaaaa',
+      blockDeviceMappings: [
+        { ...root, deviceName: '/dev/sdf', snapshotId: null, volumeType: 'io2', iops: 400, throughput: 130 },
+        { kind: 'instance-store', deviceName: '/dev/sdb', virtualName: 'ephemeral0' },
+      ],
+    });
+    expect(describeImages(home.ctx, {}).Images).toMatchObject([
+      {
+        SourceInstanceId: 'i-0aaaaaaaaaaaaaaaa',
+        BlockDeviceMappings: [
+          { DeviceName: '/dev/sdf', Ebs: { VolumeType: 'io2', Iops: 400, Throughput: 130 } },
+          { DeviceName: '/dev/sdb', VirtualName: 'ephemeral0' },
+        ],
+      },
+    ]);
+    const [empty] = describeImages(home.ctx, {}).Images?.[0]?.BlockDeviceMappings ?? [];
+    expect(empty?.Ebs).not.toHaveProperty('SnapshotId');
   });
 
   test('filters as EC2 does', () => {
@@ -171,102 +229,104 @@ describe('describeImages', () => {
   });
 });
 
-describe('deregisterImage', () => {
-  test('removes record, tags, disk and lock', async () => {
-    addAll();
-    putTags(home.ctx.db, DEBIAN.imageId, { stage: 'test' });
-    const paths = home.ctx.layout.image(DEBIAN.imageId);
-    mkdirSync(paths.folder);
-    writeFileSync(paths.disk, 'disk', { mode: 0o444 });
-    await expect(deregisterImage(home.ctx, { ImageId: DEBIAN.imageId })).resolves.toEqual({ Return: true });
-    expect(images.get(home.ctx.db, DEBIAN.imageId)).toBeUndefined();
-    expect(tagsOf(home.ctx.db, DEBIAN.imageId)).toEqual({});
-    expect(existsSync(paths.folder)).toBe(false);
-    expect(existsSync(paths.lock)).toBe(false);
-  });
-
-  test('refuses while a volume stands on the disk, and says whose it is', async () => {
-    addAll();
-    const volume = {
-      volumeId: 'vol-0aaaaaaaaaaaaaaaa',
-      size: 3,
-      volumeType: 'gp3',
-      availabilityZone: 'us-east-1a',
-      createTime: '2026-01-02T03:04:05.000Z',
-      imageId: DEBIAN.imageId,
-    } as const;
-    volumes.insert(home.ctx.db, { ...volume, attachment: null });
-    const attempt = deregisterImage(home.ctx, { ImageId: DEBIAN.imageId });
-    await expect(attempt).rejects.toMatchObject({
-      code: 'InvalidAMIID.Unavailable',
-      message: expect.stringContaining('vol-0aaaaaaaaaaaaaaaa'),
-    });
-    expect(resolveImage(home.ctx.db, 'debian-12').state).toBe('available');
-  });
-
-  test('names an image that does not exist', async () => {
-    await expect(deregisterImage(home.ctx, { ImageId: DEBIAN.imageId })).rejects.toMatchObject({
-      code: 'InvalidAMIID.NotFound',
-    });
-    await expect(deregisterImage(home.ctx, { ImageId: undefined })).rejects.toMatchObject({
-      code: 'InvalidAMIID.Malformed',
-    });
-  });
-});
-
-describe('sweepAbandonedImports', () => {
+describe('sweepAbandonedImages', () => {
   test('removes what nobody works on, and nothing else', async () => {
     addAll();
+    const { layout, db } = home.ctx;
     const worked = record({ imageId: 'ami-0dddddddddddddddd', name: 'worked-on', state: 'pending' });
-    images.insert(home.ctx.db, worked);
-    const { layout } = home.ctx;
-    for (const { imageId } of [DEBIAN, COMING, worked]) {
-      mkdirSync(layout.image(imageId).folder);
+    images.insert(db, worked);
+    putTags(db, COMING.imageId, { stage: 'test' });
+    for (const { imageId } of [DEBIAN, COMING, worked])
       mkdirSync(`${layout.image(imageId).incoming}/work`, { recursive: true });
+    // One of its snapshots is in the store already, the other is not; and another image's.
+    const [arrived, published, of] = ['snap-0b1', 'snap-0b2', 'snap-0d1'].map(
+      (stem) => stem.padEnd(22, '0') as Snapshot['snapshotId'],
+    );
+    if (!arrived || !published || !of) throw new Error('no ids');
+    for (const [snapshotId, owner] of [
+      [arrived, COMING.imageId],
+      [published, COMING.imageId],
+      [of, worked.imageId],
+    ] as const)
+      snapshots.insert(db, snapshot({ snapshotId, owner, state: 'pending' }));
+    for (const id of [SNAPSHOT.snapshotId, published, of]) {
+      mkdirSync(layout.snapshot(id).folder);
+      writeFileSync(`${layout.snapshot(id).folder}/0.qcow2`, 'a layer', { mode: 0o444 });
     }
     const held = await lock(layout.image(worked.imageId).lock, { purpose: 'test' });
     try {
-      expect((await sweepAbandonedImports(home.ctx)).map(({ name }) => name)).toEqual(['coming']);
+      expect((await sweepAbandonedImages(home.ctx)).map(({ name }) => name)).toEqual(['coming']);
+      await expect(sweepAbandonedImages(home.ctx)).resolves.toEqual([]);
+      // Those of images are not swept on their own.
+      expect(sweepAbandonedSnapshots(home.ctx)).toEqual([]);
     } finally {
       held.release();
     }
-    expect(images.list(home.ctx.db).map(({ name }) => name)).toEqual([
-      'debian-12',
-      'tiny-arm64',
-      'worked-on',
-    ]);
-    expect(readdirSync(layout.images).toSorted()).toEqual([DEBIAN.imageId, worked.imageId]);
+    expect(images.list(db).map(({ name }) => name)).toEqual(['debian-12', 'tiny-arm64', 'worked-on']);
+    expect(snapshots.list(db).map(({ snapshotId }) => snapshotId)).toEqual([SNAPSHOT.snapshotId, of]);
+    expect(readdirSync(layout.snapshots).toSorted()).toEqual([SNAPSHOT.snapshotId, of]);
     expect(readdirSync(layout.incoming).toSorted()).toEqual([DEBIAN.imageId, worked.imageId]);
+    expect(tagsOf(db, COMING.imageId)).toEqual({});
     expect(existsSync(layout.image(COMING.imageId).lock)).toBe(false);
   });
 });
 
-describe('describeDiskFile', () => {
-  test.each([
-    ['/a/debian-12-generic-amd64.qcow2', 'debian-12-generic-amd64', 'debian'],
-    ['/a/noble-server-cloudimg-amd64.img', 'noble-server-cloudimg-amd64', 'ubuntu'],
-    ['/a/Fedora Cloud.raw', 'Fedora Cloud', 'fedora'],
-    ['/a/my:disk,ü.qcow2', 'my-disk-', 'ec2-user'],
-    ['/a/plain', 'plain', 'ec2-user'],
-  ])('%s is named %s, with the login %s', (path, name, defaultUser) => {
-    expect(describeDiskFile(path, {})).toMatchObject({ name, defaultUser, firstBoot: 'cloud-init' });
-  });
-
-  test('ARM boots by UEFI unless told otherwise; said words win', () => {
-    expect(describeDiskFile('/a/abc', { architecture: 'arm64' }).bootMode).toBe('uefi');
-    expect(describeDiskFile('/a/abc', { architecture: 'x86_64' }).bootMode).toBe('legacy-bios');
-    expect(describeDiskFile('/a/abc', { name: 'other', defaultUser: 'root' })).toMatchObject({
-      name: 'other',
-      defaultUser: 'root',
-    });
-  });
-
-  test.each(['ab', 'a'.repeat(129), 'a\nb c', 'ami-0aaaaaaaa', 'a;b;c', ''])(
-    'the name %j is refused',
-    (name) => {
-      expect(() => describeDiskFile('/a/abc', { name })).toThrow(
-        expect.objectContaining({ code: 'InvalidAMIName.Malformed' }),
-      );
-    },
+test('sweepAbandonedSnapshots removes unfinished snapshots that nobody works on, and nothing else', async () => {
+  const { layout, db } = home.ctx;
+  const ids = ['snap-0c1', 'snap-0c2', 'snap-0c3'].map(
+    (stem) => stem.padEnd(22, '0') as Snapshot['snapshotId'],
   );
+  const [left, worked, whole] = ids;
+  if (!left || !worked || !whole) throw new Error('no ids');
+  for (const snapshotId of ids) {
+    snapshots.insert(db, snapshot({ snapshotId, state: snapshotId === whole ? 'completed' : 'pending' }));
+    mkdirSync(layout.snapshot(snapshotId).folder);
+    mkdirSync(layout.snapshot(snapshotId).incoming);
+  }
+  putTags(db, left, { stage: 'test' });
+  const held = await lock(layout.snapshot(worked).lock, { purpose: 'test' });
+  try {
+    expect(sweepAbandonedSnapshots(home.ctx)).toEqual([left]);
+  } finally {
+    held.release();
+  }
+  expect(snapshots.list(db).map(({ snapshotId }) => snapshotId)).toEqual([worked, whole]);
+  for (const folder of [layout.snapshots, layout.incoming])
+    expect(readdirSync(folder).toSorted()).toEqual([worked, whole]);
+  expect(tagsOf(db, left)).toEqual({});
+  expect(existsSync(layout.snapshot(left).lock)).toBe(false);
+});
+
+describe('settledImage', () => {
+  test('is the available image of that name, or none', async () => {
+    addAll();
+    await expect(settledImage(home.ctx, 'debian-12')).resolves.toEqual(DEBIAN);
+    await expect(settledImage(home.ctx, 'nothing')).resolves.toBeUndefined();
+    expect(home.reported.info).toEqual([]);
+  });
+
+  test('clears away what a dead command left of it', async () => {
+    addAll();
+    mkdirSync(home.ctx.layout.image(COMING.imageId).incoming);
+    await expect(settledImage(home.ctx, 'coming')).resolves.toBeUndefined();
+    expect(images.get(home.ctx.db, COMING.imageId)).toBeUndefined();
+    expect(readdirSync(home.ctx.layout.incoming)).toEqual([]);
+  });
+
+  test('waits for the command that brings it', async () => {
+    addAll();
+    const held = await lock(home.ctx.layout.image(COMING.imageId).lock, { purpose: 'test' });
+    const settled = settledImage(home.ctx, 'coming');
+    await expect.poll(() => home.reported.info.join()).toContain('waiting for it');
+    images.update(home.ctx.db, { ...COMING, state: 'available' });
+    held.release();
+    await expect(settled).resolves.toEqual({ ...COMING, state: 'available' });
+    expect(home.reported.info).toHaveLength(1);
+  });
+
+  test('does not go on when it is interrupted', async () => {
+    addAll();
+    home.abort();
+    await expect(settledImage(home.ctx, 'debian-12')).rejects.toMatchObject({ code: 'Interrupted' });
+  });
 });

@@ -133,11 +133,11 @@ describe('memory', () => {
     expect(() => check(fit('t4g.medium', { architecture: 'armhf' }))).toThrow(
       expect.objectContaining({
         code: 'InvalidParameterValue',
-        message: `4096 MiB (t4g.medium) are more than the 3072 MiB that a machine of the architecture 'armhf' can have`,
+        message: `4096 MiB (t4g.medium) are more than the 3071 MiB that a machine of the architecture 'armhf' can have`,
         hint: '-t t4g.small',
       }),
     );
-    expect(check(fit('t4g.medium', { architecture: 'armhf', memoryMiB: 3072 }))).toEqual([]);
+    expect(check(fit('t4g.medium', { architecture: 'armhf', memoryMiB: 3071 }))).toEqual([]);
   });
 
   test('is never less than none, and a part of a MiB does not count', () => {

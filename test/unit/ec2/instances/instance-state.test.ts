@@ -42,6 +42,8 @@ const RUNNING: Instance = {
     instanceMetadataTags: 'disabled',
   },
   shutdownBehavior: 'stop',
+  instanceStore: [],
+  diskBus: 'virtio',
   uid: null,
   starts: 1,
 };

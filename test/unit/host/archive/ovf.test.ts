@@ -71,13 +71,10 @@ describe('a descriptor says', () => {
     const disks = [1, 2, 3, 4].map((number) => disk(number)).join('');
     const orderOf = (items: string): readonly string[] =>
       parse(descriptor({ files, disks, items })).disks.map(({ file }) => file.slice(4, 5));
-    expect(orderOf(drive('vmdisk3', 2) + drive('vmdisk1', 10) + drive('vmdisk2', 0))).toEqual([
-      '2',
-      '3',
-      '1',
-    ]);
-    // A controller that is listed later comes later, whatever its number.
-    expect(orderOf(drive('vmdisk1', 0, 9) + drive('vmdisk4', 1) + item(9, 5))).toEqual(['4', '1']);
+    // Those in no drive come last.
+    const items = drive('vmdisk3', 2) + drive('vmdisk1', 10) + drive('vmdisk2', 0);
+    expect(orderOf(items)).toEqual(['2', '3', '1', '4']);
+    expect(orderOf(drive('vmdisk1', 0, 11) + drive('vmdisk4', 1, 9))).toEqual(['4', '1', '2', '3']);
     // A CD-ROM drive is none of them, nor is a drive for another configuration; a drive that is there twice is one.
     const cd = item(50, 15, { HostResource: 'ovf:/file/file3', Parent: 3 });
     const other = item(
@@ -86,7 +83,7 @@ describe('a descriptor says', () => {
       { HostResource: 'ovf:/disk/vmdisk3', Parent: 3 },
       ' ovf:configuration="large"',
     );
-    expect(orderOf(cd + other + drive('vmdisk2', 0) + drive('vmdisk2', 1))).toEqual(['2']);
+    expect(orderOf(cd + other + drive('vmdisk2', 0) + drive('vmdisk2', 1))).toEqual(['2', '1', '4']);
     expect(orderOf('')).toEqual(['1', '2', '3', '4']);
   });
 
@@ -102,6 +99,13 @@ describe('a descriptor says', () => {
       cpus(' ovf:bound="min"', 6);
     expect(parse(descriptor({ sections, items })).cpus).toBe(4);
     expect(parse(descriptor({ items })).cpus).toBe(2);
+  });
+
+  test('no capacity where it is a property of a deployment, or nothing is said', () => {
+    for (const capacity of ['ovf:capacity="${size}"', ''])
+      expect(
+        parse(descriptor({ disks: `<Disk ${capacity} ovf:diskId="vmdisk1" ovf:fileRef="file1"/>` })).disks,
+      ).toMatchObject([{ capacity: undefined }]);
   });
 
   test.each([
@@ -230,8 +234,8 @@ describe('a descriptor is refused', () => {
     ['with a strange size', descriptor({ files: fileOf(1, 'ovf:size="0x10"') }), /gives a size as '0x10'/],
     [
       'with a strange capacity',
-      descriptor({ disks: '<Disk ovf:capacity="${size}" ovf:diskId="vmdisk1" ovf:fileRef="file1"/>' }),
-      /gives a capacity as '\$\{size\}'/,
+      descriptor({ disks: disk(1).replace('1048576', '1e6') }),
+      /gives a capacity as '1e6'/,
     ],
     [
       'with strange units',
