@@ -1,6 +1,6 @@
 import { Readable, type Writable } from 'node:stream';
 import type { Failure, PipedChild } from './command.ts';
-import { closed, reasonOf } from './stream-end.ts';
+import { closed, reasonOf, roomIn } from './streams.ts';
 
 export interface FilterOptions {
   readonly signal?: AbortSignal | undefined;
@@ -112,16 +112,4 @@ export class FilterStream extends Readable {
     const failure = { exitCode: code ?? -1, signal: signal ?? undefined, stderr: this.#stderr };
     this.destroy(this.#options.asError?.(failure) ?? asError(failure));
   }
-}
-
-/** Resolves when there is room again, or nobody to read it any more. */
-async function roomIn(stream: Writable): Promise<void> {
-  if (stream.destroyed) return;
-  await new Promise<void>((resolve) => {
-    const done = (): void => {
-      stream.off('drain', done).off('close', done);
-      resolve();
-    };
-    stream.on('drain', done).on('close', done);
-  });
 }

@@ -5,7 +5,7 @@ import { unwrap } from '../../host/archive/unwrap.ts';
 import { readOva } from '../../host/archive/read-ova.ts';
 import { readTar } from '../../host/archive/read-tar.ts';
 import { takeDiskStream } from '../../host/disk/take-disk.ts';
-import { closed } from '../../host/stream-end.ts';
+import { closed } from '../../host/streams.ts';
 import { MANIFEST, type Manifest, type ManifestDisk, MAX_MANIFEST_BYTES, parseManifest } from './bundle.ts';
 import { isName, nameFromFile } from './image-description.ts';
 import type { ArrivedDisk, ArrivedMapping } from './receive-image.ts';

@@ -12,7 +12,7 @@ import {
   type TakenDisk,
   type TakeProgress,
 } from '../../host/disk/take-disk.ts';
-import { closed } from '../../host/stream-end.ts';
+import { closed } from '../../host/streams.ts';
 import type { BlockDeviceMapping } from '../../store/images.ts';
 import type { Ec2Context } from '../context.ts';
 import type { Said } from './image-description.ts';

@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { rm, stat } from 'node:fs/promises';
-import { ovfDescriptor, ovfManifest } from '../../host/archive/write-ovf.ts';
+import { ovfManifest } from '../../host/archive/ovf-manifest.ts';
+import { ovfDescriptor } from '../../host/archive/write-ovf.ts';
 import { type TarFile, writeTar } from '../../host/archive/write-tar.ts';
 import { requireSnapshot } from '../snapshots/resolve-snapshot.ts';
 import { type ExportWork, exportMapping } from './export-image.ts';

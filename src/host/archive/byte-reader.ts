@@ -1,5 +1,5 @@
 import type { Readable } from 'node:stream';
-import { HostError } from '../../core/errors.ts';
+import { corrupt } from './archive-errors.ts';
 
 const NOTHING = Buffer.alloc(0);
 
@@ -36,10 +36,7 @@ export class ByteReader {
   /** The same, where the stream must not end yet. Throws `ArchiveCorrupt` when it does. */
   async oneOrMore(max: number): Promise<Buffer> {
     const piece = await this.some(max);
-    if (piece.length === 0)
-      throw new HostError('ArchiveCorrupt', 'the archive ends too soon', {
-        hint: 'download or copy it again',
-      });
+    if (piece.length === 0) throw corrupt('ends too soon');
     return piece;
   }
 

@@ -2,7 +2,7 @@
 // judged from outside of it, and tar archives are full of things that two readers see differently. Long names and
 // global headers rename files, sizes are overruled, entries hide behind the archive's end, and one that was cut off
 // between two files looks whole. What passes can be read in one way.
-import { HostError } from '../../core/errors.ts';
+import { corrupt, hostile, tooLarge } from './archive-errors.ts';
 import type { ByteReader } from './byte-reader.ts';
 import { shown } from './entry-name.ts';
 import { MAX_PAX_BYTES, paxSize } from './pax.ts';
@@ -106,15 +106,3 @@ const HINTS: Readonly<Record<string, string>> = {
   L: 'pack the files again, with shorter names: tar --format=ustar -cf ARCHIVE FILES',
   S: 'pack the files again, without --sparse: tar --format=ustar -cf ARCHIVE FILES',
 };
-
-export function hostile(what: string, hint?: string): HostError {
-  return new HostError('ArchiveHostile', `the archive ${what}`, hint === undefined ? {} : { hint });
-}
-
-export function tooLarge(what: string): HostError {
-  return new HostError('ArchiveTooLarge', `the archive ${what}`);
-}
-
-export function corrupt(what: string): HostError {
-  return new HostError('ArchiveCorrupt', `the archive ${what}`, { hint: 'download or copy it again' });
-}

@@ -27,3 +27,9 @@ function flawOf(name: string, maxBytes: number): string | undefined {
   if (Buffer.byteLength(name) > maxBytes) return `is longer than ${maxBytes} bytes`;
   return undefined;
 }
+
+/** A stranger's text as one line that can be shown and stored; undefined when nothing of it is left. */
+export function plainText(text: string | undefined): string | undefined {
+  const line = text?.replaceAll(/\s+/g, ' ').replaceAll(UNPRINTABLE, '').trim().slice(0, 255);
+  return line === '' ? undefined : line;
+}

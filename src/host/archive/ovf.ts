@@ -1,172 +1,159 @@
-// An OVF descriptor (DMTF DSP0243 and DSP0004's resource types), as much of it as makes a machine image.
-import { XMLParser } from 'fast-xml-parser';
-import * as z from 'zod';
-import { HostError, messageOf } from '../../core/errors.ts';
-import { requirePlainName, shown } from './entry-name.ts';
+// An OVF descriptor (DMTF DSP0243), as much of it as makes a machine image.
+import { plainText, requirePlainName, shown } from './entry-name.ts';
+import { type Hardware, bytesPer, hardwareOf, wholeNumber } from './ovf-hardware.ts';
+import { type XmlElement, childOf, childText, childrenOf, parseXml, refused } from './ovf-xml.ts';
 
 export const MAX_OVF_BYTES = 1 << 20;
 
+/** A disk of the machine, and the file that it is in. */
 export interface OvfFile {
   /** Name in the archive. */
   readonly file: string;
-  /** The file is gzip around the disk. */
+  /** The file is compressed as a whole: gzip or bzip2 around the disk. */
   readonly isCompressed: boolean;
+  /** Bytes that the guest sees, where the descriptor gives them itself. */
+  readonly capacity: number | undefined;
+  /** The disk format's URI. */
+  readonly format: string | undefined;
 }
 
 /** What an OVA's descriptor says of its one virtual machine. */
 export interface Ovf {
   readonly name: string | undefined;
+  readonly operatingSystem: {
+    /** CIM_OperatingSystem, OSType. */
+    readonly id: number | undefined;
+    /** In people's words, or in the producer's. */
+    readonly description: string | undefined;
+  };
+  readonly cpus: number | undefined;
+  /** Bytes. */
+  readonly memory: number | undefined;
   readonly firmware: 'bios' | 'efi' | undefined;
   /** In the order in which the machine has them; the first is booted. */
   readonly disks: readonly OvfFile[];
-  /** Every file that the archive may hold. */
-  readonly files: ReadonlySet<string>;
+  /** Every file that the archive must hold, and its size in bytes where that is given. */
+  readonly files: ReadonlyMap<string, number | undefined>;
 }
 
-/** An element that may be there once, several times, or not at all. */
-const several = <T extends z.ZodType>(element: T) =>
-  z.preprocess(
-    (value) => (value === undefined || value === '' ? [] : Array.isArray(value) ? value : [value]),
-    z.array(element),
+interface Reference extends Pick<OvfFile, 'file' | 'isCompressed'> {
+  readonly size: number | undefined;
+}
+
+/**
+ * Parses a descriptor, which anybody may have written. Throws `OvfRefused` with what is wrong with it, and
+ * `ArchiveHostile` for names of files that are paths.
+ */
+export function parseOvf(bytes: Buffer): Ovf {
+  const envelope = parseXml(bytes);
+  if (envelope.name !== 'Envelope') throw refused(`has '${shown(envelope.name)}' for a root element`);
+  const machine = oneMachine(envelope);
+  const references = referencesIn(envelope);
+  const hardware = hardwareOf(
+    childrenOf(machine, 'VirtualHardwareSection').slice(0, 1),
+    configurationOf(envelope),
   );
-const text = z.coerce.string().transform(decoded);
-
-const item = z.object({
-  ResourceType: text.optional(),
-  HostResource: several(text),
-  Parent: text.optional(),
-  AddressOnParent: text.optional(),
-  InstanceID: text.optional(),
-});
-const envelope = z.object({
-  Envelope: z.object({
-    References: z.object({
-      File: several(
-        z.object({
-          '@id': text,
-          '@href': text,
-          '@compression': text.optional(),
-          '@chunkSize': text.optional(),
-        }),
-      ),
-    }),
-    DiskSection: z
-      .object({ Disk: several(z.object({ '@diskId': text, '@fileRef': text.optional() })) })
-      .optional(),
-    VirtualSystemCollection: z.unknown().optional(),
-    VirtualSystem: z
-      .object({
-        '@id': text.optional(),
-        Name: text.optional(),
-        VirtualHardwareSection: several(
-          z.object({
-            Item: several(item),
-            StorageItem: several(item),
-            Config: several(z.object({ '@key': text.optional(), '@value': text.optional() })),
-          }),
-        ),
-      })
-      .optional(),
-  }),
-});
-type Envelope = z.infer<typeof envelope>['Envelope'];
-
-/** A disk drive, and a generic storage extent (DSP1033: CIM_ResourceAllocationSettingData, ResourceType). */
-const DISK_TYPES = new Set(['17', '31', '32']);
-
-/** Parses a descriptor, which anybody may have written. Throws `OvfRefused`, saying why, and `ArchiveHostile` for names. */
-export function parseOvf(xml: string): Ovf {
-  // Entities and document types are what XML is attacked with; a descriptor needs neither.
-  if (/<!(?:DOCTYPE|ENTITY)/i.test(xml)) throw refused('has a document type or entities');
-  const { References, DiskSection, VirtualSystem, VirtualSystemCollection } = parseEnvelope(xml);
-  if (VirtualSystem === undefined || VirtualSystemCollection !== undefined)
-    throw refused('describes several machines, or none; an image is made of one');
-  const files = new Map(References.File.map((each) => [each['@id'], each]));
-  for (const { '@href': href, '@chunkSize': chunked } of files.values()) {
-    requirePlainName(href, 'the descriptor names the file');
-    if (chunked !== undefined) throw refused(`has '${shown(href)}' cut into chunks`);
-  }
-  const named = new Set([...files.values()].map((each) => each['@href']));
-  if (named.size < References.File.length) throw refused('names a file twice');
+  const system = childOf(machine, 'OperatingSystemSection');
+  const systemId = system?.attributes.get('id');
   return {
-    name: VirtualSystem.Name ?? VirtualSystem['@id'],
-    firmware: firmwareOf(VirtualSystem),
-    disks: orderedDisks(VirtualSystem, DiskSection?.Disk ?? []).map((disk) => {
-      const file = disk['@fileRef'] === undefined ? undefined : files.get(disk['@fileRef']);
-      if (file === undefined) throw refused(`has a disk '${shown(disk['@diskId'])}' without a file`);
-      return { file: file['@href'], isCompressed: compressionOf(file['@compression']) };
-    }),
-    files: named,
+    name: plainText(childText(machine, 'Name') ?? machine.attributes.get('id')),
+    operatingSystem: {
+      id: systemId === undefined ? undefined : wholeNumber(systemId, 'an operating system'),
+      description: plainText(childText(system, 'Description') ?? system?.attributes.get('osType')),
+    },
+    cpus: hardware.cpus,
+    memory: hardware.memory,
+    firmware: hardware.firmware,
+    disks: disksOf(envelope, references, hardware),
+    files: new Map([...references.values()].map(({ file, size }) => [file, size])),
   };
 }
 
-function parseEnvelope(xml: string): Envelope {
-  const parser = new XMLParser({
-    ignoreAttributes: false,
-    attributeNamePrefix: '@',
-    removeNSPrefix: true,
-    processEntities: false,
-    parseTagValue: false,
-    parseAttributeValue: false,
-  });
-  let parsed: unknown;
-  try {
-    parsed = parser.parse(xml, true);
-  } catch (cause) {
-    throw refused(`cannot be read: ${shown(messageOf(cause))}`);
-  }
-  const result = envelope.safeParse(parsed);
-  if (!result.success)
-    throw refused('lacks what a descriptor has', z.prettifyError(result.error).split('\n').map(shown));
-  return result.data.Envelope;
-}
-
-type Disk = NonNullable<Envelope['DiskSection']>['Disk'][number];
-
-const ENTITIES: Readonly<Record<string, string>> = { amp: '&', lt: '<', gt: '>', quot: '"', apos: "'" };
-
-/** The entities that XML itself has, and numbered characters, each once: what comes out is not read again. */
-function decoded(raw: string): string {
-  return raw.replaceAll(/&(?:([a-z]{2,4})|#(\d{1,7})|#x([0-9a-f]{1,6}));/gi, (whole, name, decimal, hex) => {
-    if (name !== undefined) return ENTITIES[String(name)] ?? whole;
-    const code = decimal === undefined ? Number.parseInt(String(hex), 16) : Number(decimal);
-    return code <= 0x10_ff_ff ? String.fromCodePoint(code) : whole;
-  });
-}
-
-/** By controller and place on it, as the machine would find them; disks that no drive has come last. */
-function orderedDisks(
-  { VirtualHardwareSection }: NonNullable<Envelope['VirtualSystem']>,
-  disks: readonly Disk[],
-): readonly Disk[] {
-  const drives = VirtualHardwareSection.flatMap(({ Item, StorageItem }) => [...Item, ...StorageItem])
-    .filter(({ ResourceType = '' }) => DISK_TYPES.has(ResourceType))
-    .toSorted(
-      (a, b) =>
-        Number(a.Parent ?? 0) - Number(b.Parent ?? 0) ||
-        Number(a.AddressOnParent ?? 0) - Number(b.AddressOnParent ?? 0),
-    )
-    .flatMap(({ HostResource }) => HostResource.map((resource) => resource.replace(/^.*\/disk\//, '')));
-  const place = ({ '@diskId': id }: Disk): number =>
-    drives.includes(id) ? drives.indexOf(id) : drives.length;
-  return disks.toSorted((a, b) => place(a) - place(b));
-}
-
-/** VMware's and VirtualBox' way of saying it. */
-function firmwareOf({ VirtualHardwareSection }: NonNullable<Envelope['VirtualSystem']>): Ovf['firmware'] {
-  const said = VirtualHardwareSection.flatMap(({ Config }) => Config).find(
-    ({ '@key': key }) => key === 'firmware',
+function oneMachine(envelope: XmlElement): XmlElement {
+  const [machine, another] = envelope.children.filter(({ name }) =>
+    /^VirtualSystem(?:Collection)?$/.test(name),
   );
-  const value = said?.['@value'];
-  return value === 'efi' || value === 'bios' ? value : undefined;
+  if (machine === undefined || another !== undefined || machine.name !== 'VirtualSystem')
+    throw refused('describes several machines, or none; an image is made of one');
+  return machine;
 }
 
-function compressionOf(said: string | undefined): boolean {
-  if (said === undefined || said === '' || said === 'identity') return false;
-  if (said === 'gzip') return true;
-  throw refused(`compresses a file by '${shown(said)}'`);
+/** Files by their ids. */
+function referencesIn(envelope: XmlElement): ReadonlyMap<string, Reference> {
+  const references = new Map<string, Reference>();
+  const names = new Set<string>();
+  for (const { attributes } of childrenOf(childOf(envelope, 'References'), 'File')) {
+    const [id, href] = [attributes.get('id'), attributes.get('href')];
+    if (id === undefined || href === undefined) throw refused('refers to a file without an id or a name');
+    requirePlainName(href, 'the OVF descriptor refers to');
+    if (/\.(?:ovf|mf|cert)$/i.test(href)) throw refused(`refers to '${href}' as if it were a disk`);
+    if (references.has(id) || names.has(href)) throw refused(`refers to '${shown(href)}' twice`);
+    if (attributes.has('chunkSize')) throw refused(`has '${shown(href)}' cut into chunks`);
+    names.add(href);
+    const size = attributes.get('size');
+    references.set(id, {
+      file: href,
+      isCompressed: isCompressed(attributes.get('compression')),
+      size: size === undefined ? undefined : wholeNumber(size, 'a size'),
+    });
+  }
+  return references;
 }
 
-function refused(what: string, details: readonly string[] = []): HostError {
-  return new HostError('OvfRefused', `the OVF descriptor ${what}`, { details });
+function isCompressed(said = ''): boolean {
+  if (said === 'gzip' || said === 'bzip2') return true;
+  if (said === '' || said === 'identity') return false;
+  throw refused(`has files compressed by '${shown(said)}'`);
+}
+
+/** The configuration that holds when nobody chooses: the one that says so, or the first. */
+function configurationOf(envelope: XmlElement): string | undefined {
+  const all = childrenOf(childOf(envelope, 'DeploymentOptionSection'), 'Configuration');
+  const chosen = all.find(({ attributes }) => /^(?:true|1)$/.test(attributes.get('default') ?? '')) ?? all[0];
+  return chosen?.attributes.get('id');
+}
+
+/** The machine's disks: those in its drives, then those in no drive, which a descriptor may leave out. */
+function disksOf(
+  envelope: XmlElement,
+  references: ReadonlyMap<string, Reference>,
+  { diskIds, otherDiskIds }: Hardware,
+): readonly OvfFile[] {
+  const all = new Map(
+    childrenOf(childOf(envelope, 'DiskSection'), 'Disk').map((disk) => [
+      disk.attributes.get('diskId') ?? '',
+      disk,
+    ]),
+  );
+  const inDrives = new Set([...diskIds, ...otherDiskIds]);
+  const inNoDrive = [...all.keys()].filter((id) => !inDrives.has(id));
+  const disks = [...diskIds, ...inNoDrive].map((id) => {
+    const disk = all.get(id);
+    if (disk === undefined) throw refused(`has a drive with a disk '${shown(id)}' that it does not describe`);
+    return diskOf(disk, references);
+  });
+  if (new Set(disks.map(({ file }) => file)).size < disks.length)
+    throw refused('has several disks in one file');
+  if (disks.length === 0) throw refused('has no disk');
+  return disks;
+}
+
+function diskOf({ attributes }: XmlElement, references: ReadonlyMap<string, Reference>): OvfFile {
+  const id = shown(attributes.get('diskId') ?? '');
+  if (attributes.has('parentRef')) throw refused(`has a disk '${id}' that is only a difference to another`);
+  const reference = references.get(attributes.get('fileRef') ?? '');
+  if (reference === undefined) throw refused(`has a disk '${id}' without a file`);
+  return {
+    file: reference.file,
+    isCompressed: reference.isCompressed,
+    capacity: capacityOf(attributes),
+    format: attributes.get('format'),
+  };
+}
+
+/** `${…}` refers to a property that is set where the machine is deployed. The disk's own header says it as well. */
+function capacityOf(attributes: XmlElement['attributes']): number | undefined {
+  const said = attributes.get('capacity');
+  if (said === undefined || /^\$\{.*\}$/s.test(said)) return undefined;
+  return wholeNumber(said, 'a capacity') * bytesPer(attributes.get('capacityAllocationUnits') ?? 'byte');
 }

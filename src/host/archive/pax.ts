@@ -1,7 +1,7 @@
 // Extended headers (POSIX.1-2017, pax: "pax Extended Header"): records `LENGTH KEY=VALUE\n` that add to the next
 // header or overrule it. Two readers that differ in one of them see two archives in one (CVE-2025-62518), so that
 // nothing is overruled here but the one thing that old headers cannot say: a size of 8 GiB and more.
-import { HostError } from '../../core/errors.ts';
+import { corrupt, hostile } from './archive-errors.ts';
 import { shown } from './entry-name.ts';
 import { MAX_OCTAL_SIZE } from './tar-header.ts';
 
@@ -21,16 +21,14 @@ export function paxSize(records: Buffer): number | undefined {
   for (const [key, value] of parse(records)) {
     if (HARMLESS.test(key)) continue;
     if (key !== 'size')
-      throw new HostError(
-        'ArchiveHostile',
-        `an extended header of the archive sets '${shown(key)}' to '${shown(value)}'; plain headers are allowed`,
-        { hint: 'pack the files again: tar --format=ustar -cf ARCHIVE FILES' },
+      throw hostile(
+        `has an extended header that sets '${shown(key)}' to '${shown(value)}'`,
+        'pack the files again: tar --format=ustar -cf ARCHIVE FILES',
       );
     size = /^\d{1,16}$/.test(value) ? Number(value) : 0;
     if (size <= MAX_OCTAL_SIZE || !Number.isSafeInteger(size))
-      throw new HostError(
-        'ArchiveHostile',
-        `an extended header of the archive sets a size of '${shown(value)}', which belongs into the header itself`,
+      throw hostile(
+        `has an extended header that sets a size of '${shown(value)}', which belongs into the header itself`,
       );
   }
   return size;
@@ -43,9 +41,7 @@ function* parse(records: Buffer): Generator<readonly [key: string, value: string
     const record = rest.toString('utf8', found?.[0].length ?? 0, length);
     const split = record.indexOf('=');
     if (length > rest.length || split < 1 || !record.endsWith('\n'))
-      throw new HostError('ArchiveCorrupt', 'an extended header of the archive cannot be read', {
-        hint: 'download or copy it again',
-      });
+      throw corrupt('has an extended header that cannot be read');
     yield [record.slice(0, split), record.slice(split + 1, -1)];
     rest = rest.subarray(length);
   }

@@ -1,133 +1,81 @@
-import { createHash, type Hash } from 'node:crypto';
-import { Readable } from 'node:stream';
-import { HostError } from '../../core/errors.ts';
-import { MAX_OVF_BYTES, type Ovf, type OvfFile, parseOvf } from './ovf.ts';
-import { readTar, type TarEntry } from './read-tar.ts';
+import type { Readable } from 'node:stream';
+import { corrupt, hostile, tooLarge } from './archive-errors.ts';
+import { type Ovf, type OvfFile, MAX_OVF_BYTES, parseOvf } from './ovf.ts';
+import { ManifestCheck, MAX_MANIFEST_BYTES, parseManifest } from './ovf-manifest.ts';
+import { type TarEntry, readTar } from './read-tar.ts';
 
 export interface OvaOptions {
   readonly signal?: AbortSignal | undefined;
-  /** Takes a disk as it comes; called for one after the other, in the archive's order. */
+  /** Told the descriptor before any disk comes. What it throws ends the reading. */
+  readonly onDescriptor?: (ovf: Ovf) => void | Promise<void>;
+  /**
+   * Takes a disk's file as it comes, compressed where the disk says so; called for one after the other, in the
+   * archive's order. What it took is not to be used before `readOva` has returned: the manifest may come last.
+   */
   readonly onDisk: (disk: OvfFile, stream: Readable, size: number) => Promise<void>;
 }
 
-type Algorithm = 'sha1' | 'sha256' | 'sha512';
-const ALGORITHMS = ['sha1', 'sha256', 'sha512'] as const;
-type Digests = Readonly<Record<Algorithm, string>>;
-
-/** A manifest is a line per file. */
-const MAX_MANIFEST_BYTES = 1 << 20;
+/** Files that describe, and are not disks; real ones have less than ten. */
+const MAX_FILES = 100;
 
 /**
  * Reads an OVA as it comes: the descriptor, which is first (DSP0243), then only files that it names, each of which is
- * compared with the manifest, wherever that is. Throws `OvfRefused`, `ArchiveCorrupt` for a file that is missing or not
- * what the manifest says, and what `readTar` throws.
+ * compared with the manifest, wherever that is. Owns the source. Throws `OvfRefused`, `ArchiveHostile` for a file that
+ * the descriptor does not name, `ArchiveCorrupt` for one that is missing, has another size, or is not what the
+ * manifest says, and what `readTar` and the listeners throw.
  */
-export async function readOva(source: Readable, { signal, onDisk }: OvaOptions): Promise<Ovf> {
+export async function readOva(source: Readable, options: OvaOptions): Promise<Ovf> {
+  const check = new ManifestCheck();
+  const seen = new Set<string>();
   let ovf: Ovf | undefined;
-  let manifest: readonly ManifestLine[] | undefined;
-  const seen = new Map<string, Digests>();
-  for await (const entry of readTar(source, { signal, maxEntries: 100 })) {
+  for await (const entry of readTar(source, { signal: options.signal, maxEntries: MAX_FILES })) {
     const { name } = entry;
     if (ovf === undefined) {
-      if (!/\.ovf$/i.test(name)) throw corrupt(`begins with '${name}' and not with its descriptor`);
-      const hashed = new Hashed(entry);
-      ovf = parseOvf(await readText(hashed.stream, MAX_OVF_BYTES, name));
-      seen.set(name, hashed.digests());
-    } else if (/\.mf$/i.test(name)) {
-      if (manifest !== undefined) throw new HostError('ArchiveHostile', 'the archive has two manifests');
-      manifest = parseManifest(await readText(entry.stream, MAX_MANIFEST_BYTES, name));
-    } else if (!/\.cert$/i.test(name)) seen.set(name, await takeFile(ovf, entry, onDisk));
+      ovf = await descriptor(entry, check);
+      await options.onDescriptor?.(ovf);
+    } else if (/\.mf$/i.test(name)) check.expect(parseManifest(await contentOf(entry, MAX_MANIFEST_BYTES)));
+    // Nobody here knows whose signature would be worth something.
+    else if (!/\.cert$/i.test(name)) await file(entry, { ovf, check, ...options });
+    seen.add(name);
   }
   if (ovf === undefined) throw corrupt('is empty');
-  for (const { file } of ovf.disks)
-    if (!seen.has(file)) throw corrupt(`lacks '${file}', which its descriptor names`);
-  if (manifest !== undefined) verifyAll(manifest, seen);
+  for (const name of ovf.files.keys())
+    if (!seen.has(name)) throw corrupt(`lacks '${name}', which its descriptor names`);
+  check.finish(ovf.disks.map((disk) => disk.file));
   return ovf;
 }
 
-async function takeFile(ovf: Ovf, entry: TarEntry, onDisk: OvaOptions['onDisk']): Promise<Digests> {
+async function descriptor(entry: TarEntry, check: ManifestCheck): Promise<Ovf> {
+  if (!/\.ovf$/i.test(entry.name)) throw corrupt(`begins with '${entry.name}' and not with its descriptor`);
+  const digest = check.begin(entry.name);
+  const bytes = await contentOf(entry, MAX_OVF_BYTES);
+  digest.take(bytes);
+  digest.end();
+  return parseOvf(bytes);
+}
+
+interface Reading extends Pick<OvaOptions, 'onDisk'> {
+  readonly ovf: Ovf;
+  readonly check: ManifestCheck;
+}
+
+async function file(entry: TarEntry, { ovf, check, onDisk }: Reading): Promise<void> {
   const { name, size } = entry;
-  if (!ovf.files.has(name))
-    throw new HostError('ArchiveHostile', `the archive holds '${name}', which its descriptor does not name`);
-  const disk = ovf.disks.find(({ file }) => file === name);
-  const hashed = new Hashed(entry);
-  if (disk) await onDisk(disk, hashed.stream, size);
-  for await (const _ of hashed.stream);
-  return hashed.digests();
+  if (/\.ovf$/i.test(name)) throw hostile(`has a second descriptor, '${name}'`);
+  if (!ovf.files.has(name)) throw hostile(`holds '${name}', which its descriptor does not name`);
+  const expected = ovf.files.get(name) ?? size;
+  if (size !== expected) throw corrupt(`has a '${name}' of ${size} bytes instead of ${expected}`);
+  const digest = check.begin(name);
+  entry.onBytes(digest.take);
+  const disk = ovf.disks.find((each) => each.file === name);
+  if (disk !== undefined) await onDisk(disk, entry.stream, size);
+  await entry.skip();
+  digest.end();
 }
 
-/** A file of the archive whose bytes are hashed as they are read. */
-class Hashed {
-  readonly #hashes: readonly (readonly [Algorithm, Hash])[] = ALGORITHMS.map((name) => [
-    name,
-    createHash(name),
-  ]);
-  readonly stream: Readable;
-
-  constructor({ stream }: TarEntry) {
-    this.stream = Readable.from(this.#read(stream), { objectMode: false });
-  }
-
-  async *#read(stream: Readable): AsyncGenerator<Buffer> {
-    for await (const chunk of stream as AsyncIterable<Buffer>) {
-      for (const [, hash] of this.#hashes) hash.update(chunk);
-      yield chunk;
-    }
-  }
-
-  /** Once all of it was read. */
-  digests(): Digests {
-    return Object.fromEntries(this.#hashes.map(([name, hash]) => [name, hash.digest('hex')])) as Digests;
-  }
-}
-
-interface ManifestLine {
-  readonly algorithm: Algorithm;
-  readonly file: string;
-  readonly hex: string;
-}
-
-/** `SHA256(file)= hex`, a line each (DSP0243, "Manifest"). */
-function parseManifest(text: string): readonly ManifestLine[] {
-  return text
-    .split(/\r?\n/)
-    .filter((line) => line.trim() !== '')
-    .map((line) => {
-      const [, name = '', file = '', hex = ''] =
-        /^(SHA1|SHA256|SHA512) ?\(([^)]+)\) ?= ?([0-9a-f]+)\s*$/i.exec(line) ?? [];
-      const algorithm = ALGORITHMS.find((each) => each === name.toLowerCase());
-      if (algorithm === undefined) throw corrupt('has a manifest that cannot be read');
-      return { algorithm, file, hex: hex.toLowerCase() };
-    });
-}
-
-/** Without a manifest nobody has said what the files are; with one it speaks of each (DSP0243). */
-function verifyAll(manifest: readonly ManifestLine[], seen: ReadonlyMap<string, Digests>): void {
-  for (const line of manifest) verify(line, seen);
-  for (const name of seen.keys())
-    if (!manifest.some(({ file }) => file === name))
-      throw corrupt(`has a manifest that says nothing of '${name}'`);
-}
-
-function verify({ algorithm, file, hex }: ManifestLine, seen: ReadonlyMap<string, Digests>): void {
-  const digests = seen.get(file);
-  if (digests === undefined) throw corrupt(`lacks '${file}', which its manifest names`);
-  if (digests[algorithm] !== hex)
-    throw corrupt(`has another '${file}' than its manifest says (${algorithm})`);
-}
-
-async function readText(stream: Readable, maxBytes: number, name: string): Promise<string> {
-  const chunks: Buffer[] = [];
-  let length = 0;
-  for await (const chunk of stream as AsyncIterable<Buffer>) {
-    length += chunk.length;
-    if (length > maxBytes)
-      throw new HostError('ArchiveTooLarge', `'${name}' is longer than ${maxBytes} bytes`);
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks).toString('utf8');
-}
-
-function corrupt(what: string): HostError {
-  return new HostError('ArchiveCorrupt', `the archive ${what}`, { hint: 'download or copy it again' });
+async function contentOf({ name, size, stream }: TarEntry, maxBytes: number): Promise<Buffer> {
+  if (size > maxBytes) throw tooLarge(`has a '${name}' of ${size} bytes; at most ${maxBytes} are allowed`);
+  const pieces: Buffer[] = [];
+  for await (const piece of stream as AsyncIterable<Buffer>) pieces.push(piece);
+  return Buffer.concat(pieces);
 }

@@ -1,9 +1,9 @@
-import { once } from 'node:events';
 import { Readable } from 'node:stream';
 import { type Extract, type Header, extract as extractor } from 'tar-stream';
-import { closed, reasonOf } from '../stream-end.ts';
+import { closed, reasonOf, roomIn } from '../streams.ts';
 import { ByteReader } from './byte-reader.ts';
-import { checkedTar, hostile, tooLarge } from './check-tar.ts';
+import { hostile, tooLarge } from './archive-errors.ts';
+import { checkedTar } from './check-tar.ts';
 import { requirePlainName, shown } from './entry-name.ts';
 
 export interface TarOptions {
@@ -30,6 +30,8 @@ export interface TarEntry {
   readonly stream: Readable;
   /** Has every byte of the content given to a listener, also those that nobody reads. */
   readonly onBytes: (listener: (piece: Buffer) => void) => void;
+  /** Ends the stream and reads what is left of the content, as asking for the next entry does. */
+  readonly skip: () => Promise<void>;
 }
 
 /**
@@ -62,7 +64,7 @@ async function feed(extract: Extract, archive: AsyncIterable<Buffer>): Promise<v
   try {
     for await (const piece of archive) {
       if (extract.destroying) return;
-      if (!extract.write(piece)) await Promise.race([once(extract, 'drain'), once(extract, 'close')]);
+      if (!extract.write(piece)) await roomIn(extract);
     }
     extract.end(null);
   } catch (error) {
@@ -83,7 +85,13 @@ async function* entries(extract: Extract, options: TarOptions): AsyncGenerator<T
       names.add(name);
       total += size;
       requireSize(name, { size, total }, options);
-      yield { name, size, stream: content.stream, onBytes: (listener) => (content.listener = listener) };
+      yield {
+        name,
+        size,
+        stream: content.stream,
+        onBytes: (listener) => void (content.listener = listener),
+        skip: async () => content.finish(),
+      };
     }
     await content.finish();
   }

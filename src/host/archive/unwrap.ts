@@ -1,6 +1,6 @@
 import type { Readable } from 'node:stream';
 import { HostError } from '../../core/errors.ts';
-import { closed } from '../stream-end.ts';
+import { closed } from '../streams.ts';
 import { type DecompressOptions, decompress } from './decompress.ts';
 import { peek } from './peek.ts';
 import { type CompressionKind, HEAD_BYTES, recogniseCompression } from './recognise.ts';

@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { type Pack, pack as packer } from 'tar-stream';
 import { HostError } from '../../core/errors.ts';
+import { roomIn } from '../streams.ts';
 import { requirePlainName, shown } from './entry-name.ts';
 
 export interface TarFile {
@@ -73,7 +74,7 @@ async function add(pack: Pack, file: TarFile, mtime: Date): Promise<void> {
   gone.catch(() => {});
   for await (const piece of exactly(file)) {
     if (sink.destroying) break;
-    if (!sink.write(piece)) await Promise.race([once(sink, 'drain'), gone]);
+    if (!sink.write(piece)) await roomIn(sink);
   }
   sink.end(null);
   await gone;
