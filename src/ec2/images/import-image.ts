@@ -6,7 +6,7 @@ import { snapshots } from '../../store/snapshots.ts';
 import type { Ec2Context } from '../context.ts';
 import { completeImage } from './complete-image.ts';
 import { checkName, checkSaid, isName, nameFromFile, type Said } from './image-description.ts';
-import { type ArrivedImage, receiveImage } from './receive-image.ts';
+import { type ArrivedImage, type Arrivals, receiveImage } from './receive-image.ts';
 import { type ChecksumOption, readChecksumOption } from './sources/checksum-option.ts';
 import { type OpenedSource, openSource, type SourceOptions } from './sources/open-source.ts';
 import type { Expected } from './sources/verified.ts';
@@ -49,12 +49,10 @@ export async function importImage(ctx: Ec2Context, request: ImportImageRequest):
   try {
     const expected = await expectedBytes(ctx, opened.file, request);
     const wanted = said.name ?? nameFromFile(opened.file);
-    const existing = await settledImage(ctx, wanted);
-    const free = existing === undefined && isName(wanted) ? wanted : placeholder(ctx);
-    return await receiveImage(ctx, free, async (arrivals) => {
+    return await receiveNamed(ctx, wanted, async (arrivals) => {
       const taken = await takeImage(ctx, opened, { arrivals, expected, format: request.format });
       const arrived = await completeImage(ctx, taken, {
-        name: said.name ?? taken.origin.name ?? wanted,
+        name: said.name ?? taken.origin.name ?? (isName(wanted) ? wanted : namelessName(ctx)),
         user: said,
         override: request.override ?? false,
         source: `imported from ${opened.shown}${expected ? `, ${expected.algorithm} verified` : ''}`,
@@ -72,6 +70,31 @@ export async function importImage(ctx: Ec2Context, request: ImportImageRequest):
     return error.image;
   } finally {
     close(opened);
+  }
+}
+
+/**
+ * `receiveImage` under this name, or under another for now when an image has it already. Of several commands that
+ * bring the same image at the same moment, all but one wait.
+ */
+async function receiveNamed(
+  ctx: Ec2Context,
+  wanted: string,
+  bring: (arrivals: Arrivals) => Promise<ArrivedImage>,
+): Promise<Image> {
+  for (;;) {
+    const existing = await settledImage(ctx, wanted);
+    const name = existing === undefined && isName(wanted) ? wanted : placeholder(ctx);
+    let hasBegun = false;
+    try {
+      return await receiveImage(ctx, name, async (arrivals) => {
+        hasBegun = true;
+        return bring(arrivals);
+      });
+    } catch (error) {
+      const isTaken = error instanceof Ec2Error && error.code === 'InvalidAMIName.Duplicate';
+      if (hasBegun || !isTaken) throw error;
+    }
   }
 }
 
@@ -109,6 +132,11 @@ function refuseUnlessSame(
     `An image with the name '${existing.name}' already exists (${existing.imageId}), of other ${isSameDisk ? 'settings' : 'contents'}`,
     { hint: 'choose another name with --name' },
   );
+}
+
+/** For a disk whose file has no name that an image could have. */
+function namelessName(ctx: Ec2Context): string {
+  return `imported-${ctx.now().toISOString().slice(0, 19).replaceAll(':', '.')}`;
 }
 
 /** Until the right name is known. */
