@@ -2,11 +2,12 @@
 // author wrote there costs no more than an allowance.
 import type { Architecture, BootMode } from '../../core/architecture.ts';
 import type { ByteSource } from './byte-source.ts';
+import type { FirstBoot } from '../../core/first-boot.ts';
 import { findArchitecture } from './examine/architecture.ts';
 import { findBootMode } from './examine/boot-mode.ts';
 import { type CloudInit, findCloudInit } from './examine/cloud-init.ts';
 import { findEfiLoader } from './examine/efi.ts';
-import { type FirstBoot, findFirstBoot } from './examine/first-boot.ts';
+import { findFirstBoot } from './examine/first-boot.ts';
 import { Notes } from './examine/notes.ts';
 import { type Distribution, findDistribution } from './examine/os-release.ts';
 import { plainText } from './examine/plain-text.ts';
@@ -17,7 +18,6 @@ import type { FileSystem } from './files/file-system.ts';
 import { type PartitionTable, partitions } from './files/partition-table.ts';
 
 export type { CloudInit } from './examine/cloud-init.ts';
-export type { FirstBoot } from './examine/first-boot.ts';
 export type { Distribution } from './examine/os-release.ts';
 
 /** What a disk says about itself. Whatever was not found is undefined; texts are fit to be printed. */

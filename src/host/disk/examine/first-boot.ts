@@ -1,10 +1,8 @@
+import type { FirstBoot } from '../../../core/first-boot.ts';
 import type { FileSystem } from '../files/file-system.ts';
 import { existsOne } from '../files/paths.ts';
 import type { CloudInit } from './cloud-init.ts';
 import type { Distribution } from './os-release.ts';
-
-/** What reads user data and gives out keys when an image starts for the first time. */
-export type FirstBoot = 'cloud-init' | 'ignition' | 'cirros-init' | 'nuageinit' | 'none';
 
 /** Ignition runs in the initramfs, where nobody looks; these are what its packages leave outside. */
 const IGNITION: readonly string[] = [
