@@ -81,8 +81,7 @@ debian_extract() {
 		-o APT::Sandbox::User=root -o Acquire::Languages=none
 	)
 	[ -e "$state/updated" ] || apt-get "${options[@]}" update ||
-		die "the mirror has no usable index for $debian. Another one: BONAMI_DEBIAN_MIRROR, BONAMI_DEBIAN_SECURITY_MIRROR
-(a URL; for the latter also 'off', which builds without security updates)"
+		die "no usable package index for $debian: name other mirrors in BONAMI_DEBIAN_MIRROR and BONAMI_DEBIAN_SECURITY_MIRROR ('off' builds without security updates)"
 	: >"$state/updated"
 	local package wanted=()
 	for package in "$@"; do
