@@ -14,6 +14,8 @@ export default defineConfig({
           include: ['test/unit/**/*.test.ts'],
           // Property tests take seconds, and a busy host takes several times as long.
           testTimeout: 60_000,
+          // Vitest leaves one processor free; of two that is half.
+          maxWorkers: '100%',
           sequence: { groupOrder: 0 },
         },
       },
