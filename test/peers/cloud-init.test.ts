@@ -124,7 +124,13 @@ function expectedTree(): Record<string, unknown> {
     'ami-id': FULL.imageId,
     'ami-launch-index': '2',
     'ami-manifest-path': '(unknown)',
-    'block-device-mapping': { ami: '/dev/xvda', ebs1: 'sdf', ebs2: 'sdg', root: '/dev/xvda' },
+    'block-device-mapping': {
+      ami: '/dev/xvda',
+      ebs1: 'sdf',
+      ebs2: 'sdg',
+      ephemeral0: 'sdb',
+      root: '/dev/xvda',
+    },
     events: { maintenance: { history: '[]', scheduled: '[]' } },
     hostname: FULL.hostname,
     'instance-action': 'none',
@@ -176,7 +182,7 @@ describe('cloud-init (needs root, a built dist and python3 with cloudinit)', () 
     const { tags: _tags, 'public-keys': _keys, ...rest } = expectedTree();
     expect(found['metaData']).toEqual({
       ...rest,
-      'block-device-mapping': { ami: '/dev/xvda', root: '/dev/xvda' },
+      'block-device-mapping': { ami: '/dev/xvda', ephemeral0: 'sdb', root: '/dev/xvda' },
     });
     expect(found['userData']).toBeNull();
     expect(seen.filter(([, status]) => status === 404)).toEqual([['/2021-03-23/user-data', 404]]);

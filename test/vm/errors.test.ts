@@ -39,12 +39,17 @@ const REFUSED: readonly (readonly [what: string, words: string, code: string, cu
   ['another architecture', 'run tiny -t t4g.micro', 'InvalidParameterValue', "'t4g.micro'"],
   ['more memory than there is', 'run tiny --memory 99999999', 'InsufficientInstanceCapacity', '99999999'],
   ['too much user data', 'run tiny -u HOME/too-large', 'InvalidParameterValue', '16384'],
-  ['a volume of no size', 'run tiny --disk 0', 'InvalidBlockDeviceMapping', '0 GiB'],
+  ['a volume of no size', 'run tiny --disk 0', 'InvalidBlockDeviceMapping', 'size 0GB'],
   ['a device given twice', 'run tiny -b /dev/sdf=1 -b /dev/sdf=2', 'InvalidBlockDeviceMapping', "'/dev/sdf'"],
   ['no instances', 'run tiny -c 0', 'InvalidParameterValue', 'count 0'],
   ['an unknown instance', 'stop nosuch', 'InvalidInstanceID.NotFound', "'nosuch'"],
   ['a path that is no image', 'image import HOME/nosuch.qcow2', '', 'nosuch.qcow2'],
-  ['an export over a folder', 'image export tiny HOME --format raw --force', 'NotAFile', 'not a file'],
+  [
+    'an export over a folder',
+    'image export tiny HOME --format raw --force',
+    'FileUnwritable',
+    'no regular file',
+  ],
   ['a file that is no image', 'image import HOME/too-large --format qcow2', '', 'too-large'],
 ];
 

@@ -132,7 +132,8 @@ function sized(
   const isRoot = deviceName === image.rootDeviceName;
   const least = snapshotId === null ? 0 : snapshot(snapshotId).volumeSize;
   const size = volume.size === UNSAID ? least : volume.size;
-  if (size === 0) throw invalid(`The device '${deviceName}' needs a size`, `like -b ${deviceName}=20`);
+  if (volume.size === UNSAID && snapshotId === null)
+    throw invalid(`The device '${deviceName}' needs a size`, `like -b ${deviceName}=20`);
   if (snapshotId !== null && size < least)
     throw invalid(
       `Volume of size ${size}GB is smaller than snapshot '${snapshotId}', expect size >= ${least}GB`,
