@@ -115,7 +115,7 @@ async function answer(line: string): Promise<AgentAnswer> {
       case 'hello':
         return { ok: true, build, pid: process.pid, serving: listeners.serving };
       case 'serve':
-        await listeners.serve(request.vpcId, request.namespacePath);
+        await listeners.serve(request.vpcId);
         return { ok: true };
       case 'release':
         await listeners.release(request.vpcId);

@@ -1,5 +1,6 @@
-import { HostError } from './core/errors.ts';
 import type { Ec2Context, Report } from './ec2/context.ts';
+import { HOST_GROUND } from './host/ground.ts';
+import { rootlessGround } from './host/ground/rootless.ts';
 import { packageRoot } from './package-root.ts';
 import { openDatabase } from './store/database.ts';
 import { layoutOf, locate, prepareHome } from './store/layout.ts';
@@ -12,16 +13,13 @@ export function openContext({
   readonly signal: AbortSignal;
   readonly report: Report;
 }): Ec2Context {
-  if (process.getuid?.() !== 0)
-    throw new HostError('NotRoot', 'bonami needs root for its namespaces, bridges and taps', {
-      hint: `sudo bonami ${process.argv.slice(2).join(' ')}`,
-    });
   const layout = layoutOf(locate());
   prepareHome(layout);
   const root = packageRoot();
   return {
     db: openDatabase(layout.database),
     layout,
+    ground: process.getuid?.() === 0 ? HOST_GROUND : rootlessGround(layout.ground),
     catalog: `${root}/images`,
     agentScript: `${root}/dist/agent.js`,
     now: () => new Date(),

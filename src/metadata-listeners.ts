@@ -5,10 +5,10 @@ import type { VpcId } from './core/ids.ts';
 import type { Ec2Context } from './ec2/context.ts';
 import { instanceMetadata } from './ec2/instances/metadata.ts';
 import { ACTIVE_STATES } from './ec2/instances/instance-state.ts';
-import { METADATA_ADDRESS } from './ec2/security-groups/ruleset.ts';
+import { METADATA_ADDRESS } from './ec2/vpcs/router-spec.ts';
 import { repairVpcServices } from './ec2/vpcs/network.ts';
 import { listenInNamespace } from './host/agent/listener.ts';
-import { namespaceInode, namespacePath } from './host/link/namespace.ts';
+import { namespaceInode } from './host/link/namespace.ts';
 import { instances } from './store/instances.ts';
 import { signedIdentity, type HomeIdentity } from './imds/identity-document.ts';
 import type { IdentitySignatures } from './imds/metadata-tree.ts';
@@ -44,15 +44,16 @@ export class MetadataListeners {
    * without active instances: whoever takes its network down has asked us to let go, and a socket opened after that
    * would keep the namespace alive.
    */
-  async serve(vpcId: string, path: string): Promise<void> {
+  async serve(vpcId: string): Promise<void> {
     return this.#inTurn(async () => {
       if (this.#closed || !hasActiveInstances(this.#ctx, vpcId)) return;
-      const inode = namespaceInode(vpcId);
+      const namespace = this.#ctx.ground.router(vpcId);
+      const inode = namespaceInode(namespace);
       if (this.#listeners.get(vpcId)?.inode === inode) return;
       this.#close(vpcId);
       const helper = join(dirname(this.#ctx.agentScript), 'listen-helper.js');
       const socket = await listenInNamespace({
-        namespacePath: path,
+        namespace,
         address: METADATA_ADDRESS,
         port: 80,
         helper,
@@ -74,7 +75,7 @@ export class MetadataListeners {
   async keep(active: ReadonlySet<VpcId>): Promise<void> {
     for (const vpcId of active) {
       await repairVpcServices(this.#ctx, vpcId);
-      if (namespaceInode(vpcId) !== undefined) await this.serve(vpcId, namespacePath(vpcId));
+      if (namespaceInode(this.#ctx.ground.router(vpcId)) !== undefined) await this.serve(vpcId);
     }
   }
 

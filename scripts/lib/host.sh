@@ -13,17 +13,35 @@ die() {
 	exit 1
 }
 
+# Whether somebody without root's rights is to do without them: set by go_rootless.
+rootless=
+
 # as_root COMMAND…
 as_root() {
 	if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi
 }
 
-require_root_or_sudo() {
-	[ "$(id -u)" = 0 ] || command -v sudo >/dev/null || die "this needs root: run it as root, or install sudo"
+# can_sudo: whether this user may become root, as far as can be told without asking for a password.
+can_sudo() {
+	command -v sudo >/dev/null && { id -nG | grep -qwE 'sudo|wheel|admin' || sudo -n true 2>/dev/null; }
+}
+
+# go_rootless: from here on nothing is done as root.
+go_rootless() {
+	rootless=yes
+	node_root=${XDG_DATA_HOME:-$HOME/.local/share}/bonami-node
+}
+
+require_debian() {
 	[ "$(uname -s)" = Linux ] || die "bonami runs on Linux"
 	command -v apt-get >/dev/null || die "this script installs Debian packages and finds no apt-get. On another
-distribution install QEMU, dnsmasq, nftables, iproute2, util-linux, OpenSSH's client, mtools and Node 20.19 or newer,
-then: npm ci && npm run build && sudo node dist/main.js doctor"
+distribution install QEMU, dnsmasq, nftables, iproute2, util-linux, OpenSSH's client, mtools, passt and Node 20.19 or
+newer, then: npm ci && npm run build && node dist/main.js doctor"
+}
+
+require_root_or_sudo() {
+	[ "$(id -u)" = 0 ] || command -v sudo >/dev/null || die "this needs root: run it as root, or install sudo"
+	require_debian
 }
 
 # install_packages PACKAGE…: installs those that are missing, and asks no mirror when none is.
@@ -33,6 +51,7 @@ install_packages() {
 		[ "$(dpkg-query -W -f='${db:Status-Status}' "$package" 2>/dev/null)" = installed ] || missing+=("$package")
 	done
 	[ ${#missing[@]} -gt 0 ] || return 0
+	[ -z "$rootless" ] || die "some packages are missing. Ask an administrator for: sudo apt-get install ${missing[*]}"
 	say "installing ${missing[*]}"
 	as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq update
 	as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq -y --no-install-recommends \
@@ -41,6 +60,9 @@ install_packages() {
 
 # What running instances needs, and what building images from Debian's packages needs.
 host_packages=(bzip2 ca-certificates curl dnsmasq-base iproute2 mtools nftables openssh-client procps qemu-utils util-linux xz-utils zstd)
+# What ordinary users need besides, and for building images.
+rootless_packages=(passt)
+rootless_image_packages=(uidmap)
 image_packages=(arch-test cpio e2fsprogs fdisk grub-common mmdebstrap)
 # What guests of every architecture need.
 guest_packages=(qemu-system-x86 seabios ovmf qemu-system-arm qemu-efi-aarch64 qemu-efi-arm)
@@ -49,6 +71,7 @@ x86_64) host_packages+=(qemu-system-x86 seabios ovmf) ;;
 aarch64) host_packages+=(qemu-system-arm qemu-efi-aarch64 qemu-efi-arm) ;;
 esac
 
+node_root=/opt/bonami-node
 node_version=22.23.3
 npm_version=10.9.4
 declare -A checksums=(
@@ -57,6 +80,11 @@ declare -A checksums=(
 	[npm]=OnUG836FwboQIbqtefDNlyR0gTHzIfwRfE3DuiNewBvnMnWEpB0VEXwBlFVgqpNzIgYo/MHh3d2Hel/pszapAA==
 )
 
+# as_bonami COMMAND…: as the user for whom bonami is.
+as_bonami() {
+	if [ -n "$rootless" ]; then "$@"; else as_root "$@"; fi
+}
+
 # fetch_package NAME VERSION FOLDER: an npm package without npm, its checksum verified.
 fetch_package() {
 	local name=$1 version=$2 folder=$3 archive
@@ -64,8 +92,8 @@ fetch_package() {
 	curl -fsSL --proto '=https' -o "$archive" "https://registry.npmjs.org/$name/-/$name-$version.tgz"
 	[ "$(openssl dgst -sha512 -binary "$archive" | base64 -w0)" = "${checksums[$name]}" ] ||
 		die "$name $version does not have the checksum that this script knows"
-	as_root mkdir -p "$folder"
-	as_root tar -xzf "$archive" -C "$folder" --strip-components=1 --no-same-owner
+	as_bonami mkdir -p "$folder"
+	as_bonami tar -xzf "$archive" -C "$folder" --strip-components=1 --no-same-owner
 	rm -f "$archive"
 }
 
@@ -74,7 +102,7 @@ require_node() {
 	if command -v npm >/dev/null && command -v node >/dev/null && node -e '
 		const [major, minor] = process.versions.node.split(".").map(Number);
 		process.exit(major > 20 || (major === 20 && minor >= 19) ? 0 : 1)'; then return; fi
-	local machine root=/opt/bonami-node
+	local machine root=$node_root
 	case $(uname -m) in
 	x86_64) machine=x64 ;;
 	aarch64) machine=arm64 ;;
@@ -85,7 +113,7 @@ require_node() {
 		install_packages curl ca-certificates openssl
 		fetch_package "node-linux-$machine" "$node_version" "$root"
 		fetch_package npm "$npm_version" "$root/lib/node_modules/npm"
-		as_root ln -sfn ../lib/node_modules/npm/bin/npm-cli.js "$root/bin/npm"
+		as_bonami ln -sfn ../lib/node_modules/npm/bin/npm-cli.js "$root/bin/npm"
 	fi
 	export PATH=$root/bin:$PATH
 }
@@ -106,9 +134,21 @@ build_program() {
 
 # prepare_devices: machines run as users of their own, so they must be able to open these.
 prepare_devices() {
+	if [ -n "$rootless" ]; then
+		[ -r /dev/net/tun ] && [ -w /dev/net/tun ] ||
+			die "/dev/net/tun may not be opened. Ask an administrator for: sudo modprobe tun; sudo chmod 0666 /dev/net/tun"
+		return
+	fi
 	[ -e /dev/net/tun ] || as_root modprobe tun || die "the kernel has no tun device"
 	if [ "$(stat -c %a /dev/net/tun)" != 666 ]; then
 		say "letting every user open /dev/net/tun, as udev does by default"
 		as_root chmod 0666 /dev/net/tun
 	fi
+}
+
+# make_test_user: an ordinary user for the tests of what such a user can do; it stays.
+make_test_user() {
+	id bonami-test >/dev/null 2>&1 && return
+	say "making the user bonami-test"
+	as_root useradd --system --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin bonami-test
 }

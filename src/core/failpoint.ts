@@ -27,6 +27,8 @@ export const FAILPOINTS = {
     'launch:continued',
     'launch:recorded',
   ],
+  attach: ['attach:recorded', 'attach:interface', 'attach:nic'],
+  detach: ['detach:nic', 'detach:interface', 'detach:recorded'],
   stop: ['stop:planned', 'stop:machine', 'stop:interface', 'stop:recorded', 'stop:network'],
   terminate: [
     'terminate:planned',

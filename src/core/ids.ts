@@ -2,24 +2,44 @@ import { randomBytes } from 'node:crypto';
 
 /** The resource kinds bonami knows, with EC2's id prefixes (AWS user guide, "Resource IDs"). */
 export const ID_PREFIXES = {
+  address: 'eipalloc',
+  addressAssociation: 'eipassoc',
+  dhcpOptions: 'dopt',
   image: 'ami',
   instance: 'i',
   internetGateway: 'igw',
   keyPair: 'key',
+  natGateway: 'nat',
+  networkAcl: 'acl',
+  networkAclAssociation: 'aclassoc',
   networkInterface: 'eni',
   networkInterfaceAttachment: 'eni-attach',
+  prefixList: 'pl',
   reservation: 'r',
+  routeTable: 'rtb',
+  routeTableAssociation: 'rtbassoc',
   securityGroup: 'sg',
   securityGroupRule: 'sgr',
   snapshot: 'snap',
   subnet: 'subnet',
+  subnetCidrAssociation: 'subnet-cidr-assoc',
   volume: 'vol',
   vpc: 'vpc',
+  vpcCidrAssociation: 'vpc-cidr-assoc',
+  vpcPeeringConnection: 'pcx',
 } as const;
 
 export type ResourceKind = keyof typeof ID_PREFIXES;
 export type ResourceId<K extends ResourceKind> = `${(typeof ID_PREFIXES)[K]}-${string}`;
 
+export type AllocationId = ResourceId<'address'>;
+export type DhcpOptionsId = ResourceId<'dhcpOptions'>;
+export type InternetGatewayId = ResourceId<'internetGateway'>;
+export type NatGatewayId = ResourceId<'natGateway'>;
+export type NetworkAclId = ResourceId<'networkAcl'>;
+export type PrefixListId = ResourceId<'prefixList'>;
+export type RouteTableId = ResourceId<'routeTable'>;
+export type VpcPeeringConnectionId = ResourceId<'vpcPeeringConnection'>;
 export type ImageId = ResourceId<'image'>;
 export type InstanceId = ResourceId<'instance'>;
 export type KeyPairId = ResourceId<'keyPair'>;

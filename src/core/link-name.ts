@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto';
  * A kernel link name for a resource: prefix + 12 hexadecimal digits of a hash of its id, 15 characters, the
  * kernel's limit (IFNAMSIZ - 1). Stable, so a leftover link can be attributed to its resource.
  */
-export function linkName(prefix: 'bnv' | 'eni' | 'snt', resourceId: string): string {
+export function linkName(prefix: 'bnv' | 'eni' | 'pcx' | 'snt', resourceId: string): string {
   return prefix + createHash('sha256').update(resourceId).digest('hex').slice(0, 12);
 }
 

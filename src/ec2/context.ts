@@ -1,10 +1,13 @@
 import type { Db } from '../store/database.ts';
+import type { Ground } from '../host/ground.ts';
 import type { Layout } from '../store/layout.ts';
 
 /** What every action works with; made once by main.ts (or agent.ts) and passed down. */
 export interface Ec2Context {
   readonly db: Db;
   readonly layout: Layout;
+  /** What the VPCs' networks stand on. */
+  readonly ground: Ground;
   /** Folder of the shipped catalog and recipes. */
   readonly catalog: string;
   /** Now, for records. Time-outs use the monotonic clock instead. */

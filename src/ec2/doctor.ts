@@ -3,13 +3,20 @@ import { join } from 'node:path';
 import { isId } from '../core/ids.ts';
 import { linkName } from '../core/link-name.ts';
 import { isLocked } from '../host/process/lock.ts';
-import { hostFindings, type Finding } from '../host/preflight.ts';
+import type { Finding } from '../host/preflight/finding.ts';
+import { hostFindings } from '../host/preflight/preflight.ts';
+import { addresses } from '../store/addresses.ts';
+import { internetGateways, natGateways, vpcPeeringConnections } from '../store/gateways.ts';
 import { images } from '../store/images.ts';
 import { instances } from '../store/instances.ts';
 import { keyPairs } from '../store/key-pairs.ts';
-import { networkInterfaces, securityGroups, subnets, vpcs } from '../store/network.ts';
+import { networkAcls } from '../store/network-acls.ts';
+import { networkInterfaces } from '../store/network-interfaces.ts';
+import { routeTables } from '../store/route-tables.ts';
+import { prefixLists, securityGroups } from '../store/security-groups.ts';
 import { snapshots } from '../store/snapshots.ts';
 import { volumes } from '../store/volumes.ts';
+import { dhcpOptionSets, subnets, vpcs } from '../store/vpcs.ts';
 import type { Ec2Context } from './context.ts';
 import { sweepAbandonedImages } from './images/sweep-images.ts';
 import { sweepAbandonedSnapshots } from './snapshots/remove-snapshot.ts';
@@ -19,7 +26,7 @@ import { finishReboots, reconcileInstances } from './instances/reconcile.ts';
 export async function examine(ctx: Ec2Context): Promise<readonly Finding[]> {
   const ownLinks = vpcs.list(ctx.db).map(({ vpcId }) => linkName('bnv', vpcId));
   return [
-    ...(await hostFindings({ home: ctx.layout.home, knownFacts: ctx.layout.knownFacts, ownLinks })),
+    ...(await hostFindings({ ...ctx.layout, ownLinks, isRootless: ctx.ground.isRootless })),
     ...recordFindings(ctx),
     ...leftoverFindings(ctx),
   ];
@@ -55,8 +62,16 @@ function recordFindings({ db }: Ec2Context): readonly Finding[] {
     volumes,
     vpcs,
     subnets,
+    dhcpOptionSets,
+    routeTables,
+    networkAcls,
+    internetGateways,
+    natGateways,
+    vpcPeeringConnections,
     securityGroups,
+    prefixLists,
     networkInterfaces,
+    addresses,
     keyPairs,
   ].flatMap((table) => table.broken(db));
   if (broken.length === 0)

@@ -1,5 +1,5 @@
 import { statSync } from 'node:fs';
-import type { Finding } from '../host/preflight.ts';
+import type { Finding } from '../host/preflight/finding.ts';
 import { verifyDigest } from '../host/disk/verify-digest.ts';
 import { messageOf } from '../core/errors.ts';
 import { layersOf } from '../host/disk/layers.ts';

@@ -23,7 +23,7 @@ export function identityDocument(of: InstanceMetadata): string {
       instanceType: of.instanceType,
       kernelId: null,
       pendingTime: `${of.launchTime.slice(0, 19)}Z`,
-      privateIp: of.interfaces[0]?.address ?? null,
+      privateIp: of.interfaces[0]?.addresses[0] ?? null,
       ramdiskId: null,
       region: of.region,
       version: '2017-09-30',

@@ -32,10 +32,17 @@ export interface InterfaceMetadata {
   readonly interfaceId: string;
   readonly mac: string;
   readonly deviceIndex: number;
-  readonly address: string;
+  /** IPv4, the primary one first. */
+  readonly addresses: readonly string[];
+  readonly ipv6Addresses: readonly string[];
+  /** Elastic addresses, each with the private one that it stands for. */
+  readonly publicAddresses: readonly { readonly publicIp: string; readonly address: string }[];
+  readonly securityGroups: InstanceMetadata['securityGroups'];
   readonly hostname: string;
   readonly subnetId: string;
   readonly subnetCidr: string;
+  readonly subnetIpv6Cidr: string | undefined;
   readonly vpcId: string;
   readonly vpcCidr: string;
+  readonly vpcIpv6Cidr: string | undefined;
 }

@@ -55,8 +55,9 @@ function metaData(of: InstanceMetadata): Branch {
     'instance-id': of.instanceId,
     'instance-life-cycle': 'on-demand',
     'instance-type': of.instanceType,
+    ipv6: primary?.ipv6Addresses[0],
     'local-hostname': of.hostname,
-    'local-ipv4': primary?.address,
+    'local-ipv4': primary?.addresses[0],
     mac: primary?.mac,
     metrics: { vhostmd: '<?xml version="1.0" encoding="UTF-8"?>' },
     network: {
@@ -70,6 +71,8 @@ function metaData(of: InstanceMetadata): Branch {
       region: of.region,
     },
     profile: 'default-hvm',
+    'public-hostname': publicName(primary?.publicAddresses[0]?.publicIp),
+    'public-ipv4': primary?.publicAddresses[0]?.publicIp,
     'public-keys':
       of.publicKey === undefined
         ? undefined
@@ -87,17 +90,35 @@ function networkInterface(of: InstanceMetadata, each: InterfaceMetadata): Branch
     'device-number': String(each.deviceIndex),
     'interface-id': each.interfaceId,
     'local-hostname': each.hostname,
-    'local-ipv4s': each.address,
+    'ipv4-associations':
+      each.publicAddresses.length === 0
+        ? undefined
+        : Object.fromEntries(each.publicAddresses.map(({ publicIp, address }) => [publicIp, address])),
+    ipv6s: lines(each.ipv6Addresses),
+    'local-ipv4s': each.addresses.join('\n'),
     mac: each.mac,
     'owner-id': of.accountId,
-    'security-group-ids': of.securityGroups.map(({ id }) => id).join('\n'),
-    'security-groups': of.securityGroups.map(({ name }) => name).join('\n'),
+    'public-hostname': publicName(each.publicAddresses[0]?.publicIp),
+    'public-ipv4s': lines(each.publicAddresses.map(({ publicIp }) => publicIp)),
+    'security-group-ids': each.securityGroups.map(({ id }) => id).join('\n'),
+    'security-groups': each.securityGroups.map(({ name }) => name).join('\n'),
     'subnet-id': each.subnetId,
     'subnet-ipv4-cidr-block': each.subnetCidr,
+    'subnet-ipv6-cidr-blocks': each.subnetIpv6Cidr,
     'vpc-id': each.vpcId,
     'vpc-ipv4-cidr-block': each.vpcCidr,
     'vpc-ipv4-cidr-blocks': each.vpcCidr,
+    'vpc-ipv6-cidr-blocks': each.vpcIpv6Cidr,
   };
+}
+
+function lines(texts: readonly string[]): string | undefined {
+  return texts.length === 0 ? undefined : texts.join('\n');
+}
+
+/** The public DNS name of an address (AWS: "Amazon EC2 instance hostname types"). Nobody outside resolves it. */
+function publicName(address: string | undefined): string | undefined {
+  return address === undefined ? undefined : `ec2-${address.replaceAll('.', '-')}.compute-1.amazonaws.com`;
 }
 
 /** `us-east-1a` → `use1-az1`: the short form of the region and the zone's number (AWS: "Availability Zone IDs"). */

@@ -55,6 +55,8 @@ const instance = z.strictObject({
   ),
   /** What its volumes are plugged into. */
   diskBus: z.enum(['virtio', 'nvme']),
+  /** Whether its interfaces are held to what its type has; otherwise they are as fast as the host. */
+  isNetworkLimited: z.boolean(),
   datasource: z.enum(['ec2', 'nocloud']),
   hasUserData: z.boolean(),
   metadataOptions,

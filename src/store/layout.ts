@@ -1,7 +1,7 @@
 // Every path of a bonami home. Nothing else in the house joins path pieces of it.
 import { createHash } from 'node:crypto';
 import { chmodSync, existsSync, mkdirSync, statSync, statfsSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { HostError } from '../core/errors.ts';
 import type { ImageId, InstanceId, KeyPairId, SnapshotId, VolumeId, VpcId } from '../core/ids.ts';
 
@@ -29,6 +29,7 @@ export interface Layout {
   keyPair(id: KeyPairId): { readonly privateKey: string };
   vpc(id: VpcId): VpcPaths;
   readonly agent: AgentPaths;
+  readonly ground: GroundPaths;
   readonly knownFacts: string;
 }
 
@@ -71,6 +72,8 @@ export interface InstancePaths {
   readonly qmpCli: string;
   readonly serial: string;
   readonly qemuLog: string;
+  /** There while interfaces are plugged into or pulled out of the machine. */
+  readonly nicChange: string;
   /** What the metadata service saw of this instance, a JSON line each. */
   readonly events: string;
 }
@@ -81,11 +84,25 @@ export interface VpcPaths {
   readonly dnsmasqProcess: string;
   readonly dnsmasqLog: string;
   readonly dhcpHosts: string;
+  readonly dnsNames: string;
 }
 export interface AgentPaths {
   readonly lock: string;
   readonly socket: string;
   readonly log: string;
+}
+/** What an ordinary user's networks stand on (see host/ground/). */
+export interface GroundPaths {
+  readonly runFolder: string;
+  /** Held while it is built, mended or taken away. */
+  readonly lock: string;
+  readonly uplinkLock: string;
+  /** Held by the anchor itself. */
+  readonly anchorLock: string;
+  readonly anchorProcess: string;
+  readonly anchorLog: string;
+  readonly pastaProcess: string;
+  readonly pastaLog: string;
 }
 
 /** Where bonami keeps its things for this user: $BONAMI_HOME, or /var/lib/bonami for root, or the XDG folders. */
@@ -143,6 +160,7 @@ export function layoutOf({ home, run }: { readonly home: string; readonly run: s
         qmpCli: join(runFolder, 'vm', 'qmp-cli.sock'),
         serial: join(runFolder, 'vm', 'serial.sock'),
         qemuLog: join(runFolder, 'qemu.log'),
+        nicChange: join(runFolder, 'nic-change'),
         events: join(runFolder, 'events.jsonl'),
       };
     },
@@ -155,9 +173,20 @@ export function layoutOf({ home, run }: { readonly home: string; readonly run: s
         dnsmasqProcess: join(runFolder, 'dnsmasq.json'),
         dnsmasqLog: join(runFolder, 'dnsmasq.log'),
         dhcpHosts: join(runFolder, 'dhcp-hosts'),
+        dnsNames: join(runFolder, 'dns-names'),
       };
     },
     agent: { lock: join(run, 'agent.lock'), socket: join(run, 'agent.sock'), log: join(run, 'agent.log') },
+    ground: {
+      runFolder: join(run, 'ground'),
+      lock: join(run, 'ground.lock'),
+      uplinkLock: join(run, 'uplink.lock'),
+      anchorLock: join(run, 'ground', 'anchor.lock'),
+      anchorProcess: join(run, 'ground', 'anchor.json'),
+      anchorLog: join(run, 'ground', 'anchor.log'),
+      pastaProcess: join(run, 'ground', 'pasta.json'),
+      pastaLog: join(run, 'ground', 'pasta.log'),
+    },
     knownFacts: join(run, 'facts.json'),
   };
 }
@@ -187,6 +216,12 @@ export function prepareHome(layout: Layout): void {
         hint: 'set XDG_RUNTIME_DIR or BONAMI_HOME to a shorter path',
       },
     );
+  // Whoever owns the folder above the run folder could put another one in its place: in /tmp that may be anybody.
+  const above = dirname(layout.run);
+  if (process.getuid?.() !== 0) {
+    mkdirSync(above, { recursive: true, mode: 0o700 });
+    refuseUnsafeFolder(above);
+  }
   for (const folder of [layout.home, layout.run]) {
     if (existsSync(folder)) refuseUnsafeFolder(folder);
     makeFolder(folder, mode);
@@ -206,7 +241,7 @@ function refuseUnsafeFolder(folder: string): void {
   const { mode, uid } = statSync(folder);
   if (uid !== process.getuid?.())
     throw new HostError('InvalidHome', `'${folder}' belongs to another user (uid ${uid})`, {
-      hint: 'set BONAMI_HOME to a folder of your own',
+      hint: 'set BONAMI_HOME and XDG_RUNTIME_DIR to folders of your own',
     });
   if ((mode & 0o022) !== 0)
     throw new HostError('InvalidHome', `'${folder}' may be written by others`, {

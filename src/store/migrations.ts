@@ -1,5 +1,6 @@
 import type { Db } from './database.ts';
 import { layerDisks } from './layer-disks.ts';
+import { privateNetworks } from './private-networks.ts';
 
 /** SQL, or a step that changes documents or files too: it may be cut short anywhere and is then done again. */
 export type Migration = string | ((db: Db, home: string) => void);
@@ -30,4 +31,5 @@ export const MIGRATIONS: readonly Migration[] = [
     resource_id TEXT NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY (resource_id, key)) STRICT;
   `,
   layerDisks,
+  privateNetworks,
 ];

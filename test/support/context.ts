@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Ec2Context, Progress } from '../../src/ec2/context.ts';
+import { HOST_GROUND } from '../../src/host/ground.ts';
 import { openDatabase } from '../../src/store/database.ts';
 import { layoutOf, locate, prepareHome } from '../../src/store/layout.ts';
 
@@ -51,6 +52,7 @@ export function testContext({ parent = tmpdir(), context = {} }: TestContextOpti
     ctx: {
       db,
       layout,
+      ground: HOST_GROUND,
       catalog: join(ROOT, 'images'),
       now: () => new Date(),
       signal: aborter.signal,

@@ -1,5 +1,6 @@
 // A process that exports an image of a home, for tests that kill it: export-child.ts HOME IMAGE DESTINATION FORMAT
 import { exportImage, type ImageFormat } from '../../src/ec2/images/export-image.ts';
+import { HOST_GROUND } from '../../src/host/ground.ts';
 import { openDatabase } from '../../src/store/database.ts';
 import { layoutOf, locate } from '../../src/store/layout.ts';
 
@@ -9,6 +10,7 @@ await exportImage(
   {
     db: openDatabase(layout.database),
     layout,
+    ground: HOST_GROUND,
     catalog: '',
     now: () => new Date(),
     signal: new AbortController().signal,

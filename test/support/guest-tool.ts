@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { createInterface, type Interface } from 'node:readline';
 import { execa } from 'execa';
-import { namespacePath } from '../../src/host/link/namespace.ts';
+import { namedNamespace } from '../../src/host/link/namespace.ts';
 
 const SCRIPT = join(import.meta.dirname, 'guest.py');
 const PATIENCE_MS = 10_000;
@@ -69,5 +69,5 @@ function wrapped(namespace: string | undefined, args: readonly string[]): [strin
   const python = ['/usr/bin/python3', '-B', SCRIPT, ...args];
   return namespace === undefined
     ? ['env', ...python]
-    : ['nsenter', `--net=${namespacePath(namespace)}`, ...python];
+    : ['nsenter', `--net=${namedNamespace(namespace).file}`, ...python];
 }

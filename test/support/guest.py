@@ -149,7 +149,9 @@ def dns(server, name, kind="A"):
     for _ in range(count):
         length = struct.unpack("!H", rest[10:12])[0]
         value, rest = rest[12 : 12 + length], rest[12 + length :]
-        records.append(socket.inet_ntoa(value) if number == 1 else text_name(message, value))
+        families = {1: socket.AF_INET, 28: socket.AF_INET6}
+        family = families.get(number)
+        records.append(socket.inet_ntop(family, value) if family else text_name(message, value))
     say({"code": message[3] & 15, "records": records})
 
 
@@ -170,7 +172,7 @@ def text_name(message, value):
 def serve(port):
     """A TCP service that greets each caller with the address it sees and then repeats each line."""
     until_end_of_input()
-    listener = socket.create_server(("", int(port)))
+    listener = socket.create_server(("", int(port)), family=socket.AF_INET6, dualstack_ipv6=True)
     say("ready")
 
     def talk(caller, address):
@@ -182,7 +184,8 @@ def serve(port):
                 stream.flush()
 
     while True:
-        caller, (address, _) = listener.accept()
+        caller, (address, *_) = listener.accept()
+        address = address.removeprefix("::ffff:")
         threading.Thread(target=talk, args=(caller, address), daemon=True).start()
 
 

@@ -5,11 +5,15 @@ import { execaSync } from 'execa';
 import { linkName, macOf } from '../../src/core/link-name.ts';
 import { newId, type SecurityGroupId } from '../../src/core/ids.ts';
 import type { Ec2Context } from '../../src/ec2/context.ts';
-import { allocateAddress } from '../../src/ec2/network-interfaces/allocate-address.ts';
+import { allocatePrivateAddress } from '../../src/ec2/network-interfaces/allocate-private-address.ts';
+import { removeNetworkInterface } from '../../src/ec2/network-interfaces/remove-network-interface.ts';
 import { plugInterface, unplugInterface } from '../../src/ec2/vpcs/network.ts';
-import { namespacePath } from '../../src/host/link/namespace.ts';
+import { namedNamespace } from '../../src/host/link/namespace.ts';
+import { waitUntil } from '../../src/host/wait-until.ts';
 import { instances, type Instance } from '../../src/store/instances.ts';
-import { networkInterfaces, type NetworkInterface, type Subnet } from '../../src/store/network.ts';
+import { networkInterfaces, type NetworkInterface } from '../../src/store/network-interfaces.ts';
+import type { Subnet } from '../../src/store/vpcs.ts';
+import { putTags } from '../../src/store/tags.ts';
 import { Conversation, tool } from './guest-tool.ts';
 
 export interface Lease {
@@ -33,6 +37,10 @@ export interface GuestOptions {
   readonly subnet: Subnet;
   readonly groups: readonly SecurityGroupId[];
   readonly address?: string;
+  readonly ipv6?: string;
+  /** Its Name tag. */
+  readonly name?: string;
+  readonly sourceDestCheck?: boolean;
 }
 
 export class Guest {
@@ -40,6 +48,7 @@ export class Guest {
   readonly #ctx: Ec2Context;
   readonly #namespace = `bonami-guest-${randomBytes(4).toString('hex')}`;
   readonly #open: Conversation[] = [];
+  #isClosed = false;
 
   private constructor(ctx: Ec2Context, networkInterface: NetworkInterface) {
     this.#ctx = ctx;
@@ -47,9 +56,9 @@ export class Guest {
   }
 
   /** Records an instance and plugs its interface as a launch does; it has no address yet. */
-  static async plug(ctx: Ec2Context, { subnet, groups, address }: GuestOptions): Promise<Guest> {
-    const guest = new Guest(ctx, record(ctx, { subnet, groups, ...(address && { address }) }));
-    await plugInterface(ctx, guest.interface, { uid: 0 });
+  static async plug(ctx: Ec2Context, options: GuestOptions): Promise<Guest> {
+    const guest = new Guest(ctx, record(ctx, options));
+    await plugInterface(ctx, guest.interface);
     await guest.#cable();
     return guest;
   }
@@ -75,7 +84,11 @@ export class Guest {
 
   async #cable(): Promise<void> {
     ip('netns', 'add', this.#namespace);
-    const cable = new Conversation(this.interface.vpcId, ['cable', this.tap, namespacePath(this.#namespace)]);
+    const cable = new Conversation(this.interface.vpcId, [
+      'cable',
+      this.tap,
+      namedNamespace(this.#namespace).file,
+    ]);
     this.#open.push(cable);
     await cable.next();
     ip('-n', this.#namespace, 'link', 'set', 'eth0', 'address', this.mac, 'mtu', '9001', 'up');
@@ -92,6 +105,23 @@ export class Guest {
     this.ip('addr', 'add', `${lease.address}/${prefixOf(lease.netmask)}`, 'dev', 'eth0');
     this.ip('route', 'add', 'default', 'via', lease.router);
     return lease;
+  }
+
+  /** Takes its recorded IPv6 address, and the router that advertises itself. */
+  async configure6(): Promise<void> {
+    this.run('sysctl', '-qw', 'net.ipv6.conf.eth0.disable_ipv6=0', 'net.ipv6.conf.eth0.accept_ra=2');
+    for (const address of this.interface.ipv6Addresses)
+      this.ip('addr', 'add', `${address}/128`, 'dev', 'eth0', 'nodad');
+    const hasRouter = (): true | undefined =>
+      execaSync('ip', ['-n', this.#namespace, '-6', 'route', 'show', 'default']).stdout !== '' || undefined;
+    if ((await waitUntil(hasRouter, { timeoutMs: 15_000 })) === undefined)
+      throw new Error(`no router for ${this.mac}`);
+  }
+
+  /** Any command inside. */
+  run(...words: readonly string[]): string {
+    const { file } = namedNamespace(this.#namespace);
+    return execaSync('nsenter', [`--net=${file}`, ...words]).stdout;
   }
 
   /** One command of iproute2 inside. */
@@ -126,10 +156,12 @@ export class Guest {
 
   /** Pulls the plug as a termination does, and removes everything of it. */
   async close(): Promise<void> {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
     await Promise.all(this.#open.splice(0).map((each) => each.close()));
     await unplugInterface(this.#ctx, this.interface);
-    const { attachment, networkInterfaceId } = this.interface;
-    networkInterfaces.remove(this.#ctx.db, networkInterfaceId);
+    const { attachment } = this.interface;
+    removeNetworkInterface(this.#ctx.db, this.interface);
     if (attachment) instances.remove(this.#ctx.db, attachment.instanceId);
     ip('netns', 'del', this.#namespace);
   }
@@ -147,7 +179,10 @@ function prefixOf(netmask: string): number {
 }
 
 /** The records of a running instance with one interface, without image or volumes: the network needs no more. */
-function record(ctx: Ec2Context, { subnet, groups, address }: GuestOptions): NetworkInterface {
+function record(
+  ctx: Ec2Context,
+  { subnet, groups, address, ipv6, name, sourceDestCheck = true }: GuestOptions,
+): NetworkInterface {
   const { vpcId, subnetId, availabilityZone } = subnet;
   const [instanceId, networkInterfaceId] = [newId('instance'), newId('networkInterface')];
   const now = ctx.now().toISOString();
@@ -178,6 +213,7 @@ function record(ctx: Ec2Context, { subnet, groups, address }: GuestOptions): Net
     securityGroupIds: [...groups],
     instanceStore: [],
     diskBus: 'virtio',
+    isNetworkLimited: false,
     datasource: 'ec2',
     hasUserData: false,
     metadataOptions: {
@@ -194,9 +230,13 @@ function record(ctx: Ec2Context, { subnet, groups, address }: GuestOptions): Net
     networkInterfaceId,
     vpcId,
     subnetId,
+    interfaceType: 'interface',
     description: '',
-    privateIpAddress: allocateAddress(ctx.db, subnet, address),
+    privateIpAddress: allocatePrivateAddress(ctx.db, subnet, address),
+    secondaryPrivateIpAddresses: [],
+    ipv6Addresses: ipv6 === undefined ? [] : [ipv6],
     macAddress: macOf(networkInterfaceId),
+    sourceDestCheck,
     securityGroupIds: [...groups],
     attachment: {
       attachmentId: newId('networkInterfaceAttachment'),
@@ -207,6 +247,7 @@ function record(ctx: Ec2Context, { subnet, groups, address }: GuestOptions): Net
     },
   };
   instances.insert(ctx.db, instance);
+  if (name !== undefined) putTags(ctx.db, instanceId, { Name: name });
   networkInterfaces.insert(ctx.db, networkInterface);
   return networkInterface;
 }

@@ -1,6 +1,7 @@
 // A process that imports a disk into a home, for tests that kill it: import-child.ts HOME SOURCE NAME
 import { fileURLToPath } from 'node:url';
 import { importImage } from '../../src/ec2/images/import-image.ts';
+import { HOST_GROUND } from '../../src/host/ground.ts';
 import { openDatabase } from '../../src/store/database.ts';
 import { layoutOf, locate } from '../../src/store/layout.ts';
 
@@ -11,6 +12,7 @@ await importImage(
   {
     db: openDatabase(layout.database),
     layout,
+    ground: HOST_GROUND,
     catalog: fileURLToPath(new URL('../../images', import.meta.url)),
     now: () => new Date(),
     signal: new AbortController().signal,

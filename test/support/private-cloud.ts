@@ -3,7 +3,8 @@ import type { SecurityGroupId } from '../../src/core/ids.ts';
 import { createSecurityGroup } from '../../src/ec2/security-groups/create-security-group.ts';
 import { ensureDefaultVpc } from '../../src/ec2/vpcs/default-vpc.ts';
 import { ensureVpcNetwork, removeVpcNetwork } from '../../src/ec2/vpcs/network.ts';
-import { securityGroups, type Subnet, type Vpc } from '../../src/store/network.ts';
+import { securityGroups } from '../../src/store/security-groups.ts';
+import type { Subnet, Vpc } from '../../src/store/vpcs.ts';
 import { testContext, type TestContext } from './context.ts';
 import { Guest, type GuestOptions } from './guest.ts';
 

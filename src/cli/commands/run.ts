@@ -9,20 +9,14 @@ import { parseBlockDevice, parseTags, TIMEOUT } from '../parse.ts';
 import { readInput } from '../read-input.ts';
 import { printInstances } from '../print-instances.ts';
 import { printVerdict } from '../print-report.ts';
+import { NETWORK_OPTIONS, networkRequest } from '../run-network.ts';
 
 const options = {
   type: { alias: 't', type: 'string', describe: 'instance type', default: 't3.micro' },
   name: { alias: 'n', type: 'string', describe: 'Name tag, usable wherever an id is' },
   key: { alias: 'k', type: 'string', describe: 'key pair; without it the pair that bonami made for you' },
   'user-data': { alias: 'u', type: 'string', describe: 'file with user data, - for standard input' },
-  group: {
-    alias: 'g',
-    type: 'string',
-    array: true,
-    nargs: 1,
-    describe: 'security group, by id or name; repeatable',
-  },
-  subnet: { type: 'string', describe: 'subnet id' },
+  ...NETWORK_OPTIONS,
   disk: { type: 'number', describe: 'size of the root volume in GiB' },
   'block-device': {
     alias: 'b',
@@ -74,6 +68,8 @@ export const run = defineCommand({
     ['run -n web --wait ssh', 'a Debian 12 called web, ready to be logged in to'],
     ['run -u user-data.yaml --wait cloud-init', 'with cloud-init user data, until cloud-init is done'],
     ['run tiny -c 10 -t t3.nano', 'ten very small machines'],
+    ['run --subnet lab-a --address 10.0.0.10', 'in a subnet and with an address of your choice'],
+    ['run -t t3.medium --eni front --eni back', 'with two network interfaces made before'],
     ['run -b /dev/sdf=20 --disk 30', 'a 30 GiB root volume and an empty 20 GiB volume'],
     ['run -b /dev/sdf=100,io2,iops=5000,keep', 'a volume that does 5000 operations a second and outlives it'],
   ],
@@ -91,8 +87,7 @@ export const run = defineCommand({
       MaxCount: args.count,
       KeyName: args.key ?? (await defaultKeyName(ctx)),
       ...(userData === undefined ? {} : { UserData: userData.toString('base64') }),
-      ...(args.group === undefined ? {} : { SecurityGroupIds: args.group }),
-      ...(args.subnet === undefined ? {} : { SubnetId: args.subnet }),
+      ...(await networkRequest(ctx, args)),
       BlockDeviceMappings: await blockDevices(ctx, args),
       ...(args.cpus === undefined ? {} : { CpuOptions: { CoreCount: args.cpus, ThreadsPerCore: 1 } }),
       TagSpecifications: tagSpecifications(args.name, args.tag ?? []),
@@ -102,6 +97,7 @@ export const run = defineCommand({
       Bonami: {
         Datasource: args.datasource,
         DiskBus: args['disk-bus'],
+        NetworkLimit: args['network-limit'] === true,
         ...(args.memory === undefined ? {} : { MemoryMiB: args.memory }),
       },
     };

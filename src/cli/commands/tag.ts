@@ -1,4 +1,4 @@
-import { isId } from '../../core/ids.ts';
+import { ID_PREFIXES, isId, type ResourceKind } from '../../core/ids.ts';
 import type { Ec2Context } from '../../ec2/context.ts';
 import { defineCommand, defineGroup } from '../define-command.ts';
 import { parseTags } from '../parse.ts';
@@ -42,9 +42,7 @@ const rm = defineCommand({
 /** Ids of any kind as they are; anything else is an instance's name. */
 async function resolve(ctx: Ec2Context, reference: string): Promise<string> {
   if (
-    (['image', 'keyPair', 'networkInterface', 'securityGroup', 'subnet', 'volume', 'vpc'] as const).some(
-      (kind) => isId(kind, reference),
-    )
+    (Object.keys(ID_PREFIXES) as ResourceKind[]).some((kind) => kind !== 'instance' && isId(kind, reference))
   )
     return reference;
   const { resolveInstance } = await import('../../ec2/instances/resolve-instance.ts');

@@ -1,6 +1,7 @@
 import { relative } from 'node:path';
 import { HostError } from '../../core/errors.ts';
 import { commandPath, run } from '../../host/command.ts';
+import { subordinateIds } from '../../host/preflight/rootless.ts';
 import type { Image } from '../../store/images.ts';
 import type { Ec2Context } from '../context.ts';
 import { type CatalogEntry, catalogEntry } from './catalog.ts';
@@ -55,6 +56,7 @@ export async function buildInto(
   if (recipe === undefined)
     throw new HostError('ImageNotBuildable', `the catalog does not say how to build '${name}'`);
   await requirePackages(entry);
+  await requireSubordinateIds(entry);
   const folder = arrivals.workFolder;
   const path = `${folder}/built.qcow2`;
   const isRoot = process.getuid?.() === 0;
@@ -102,4 +104,16 @@ async function requirePackages({ name, builtWith = [] }: CatalogEntry): Promise<
     throw new HostError('PackagesMissing', `building '${name}' needs ${missing.join(', ')} on this host`, {
       hint: `sudo apt-get install ${missing.join(' ')}`,
     });
+}
+
+/** A system's files belong to several users, and mmdebstrap makes them as a user only with ids to make them for. */
+async function requireSubordinateIds({ name, builtWith = [] }: CatalogEntry): Promise<void> {
+  if (process.getuid?.() === 0 || !builtWith.includes('mmdebstrap')) return;
+  const { status, fact, remedy = '' } = await subordinateIds();
+  if (status !== 'ok')
+    throw new HostError(
+      'SubordinateIdsMissing',
+      `an ordinary user needs subordinate ids to build '${name}': ${fact}`,
+      { hint: remedy },
+    );
 }

@@ -2,18 +2,24 @@ import type {
   DescribeInstanceTypesRequest,
   DescribeInstanceTypesResult,
   InstanceTypeInfo,
+  NetworkInfo,
 } from '@aws-sdk/client-ec2';
 import { Ec2Error } from '../../core/errors.ts';
 import type { Ec2Context } from '../context.ts';
 import { filterTests, type FilterTable } from '../filters.ts';
 import { INSTANCE_TYPES, type InstanceType } from './instance-types.ts';
 import { instanceStorageOf } from './instance-storage.ts';
+import { networkPerformanceText } from './network-performance.ts';
 
 const FILTERS: FilterTable<InstanceType> = {
   'burstable-performance-supported': ({ burstable }) => String(burstable),
   'current-generation': ({ currentGeneration }) => String(currentGeneration),
   'instance-type': ({ name }) => name,
   'memory-info.size-in-mib': ({ memoryMiB }) => String(memoryMiB),
+  'network-info.ipv4-addresses-per-interface': ({ ipv4PerInterface }) => String(ipv4PerInterface),
+  'network-info.ipv6-addresses-per-interface': ({ ipv6PerInterface }) => String(ipv6PerInterface),
+  'network-info.ipv6-supported': () => 'true',
+  'network-info.maximum-network-interfaces': ({ maxNetworkInterfaces }) => String(maxNetworkInterfaces),
   'processor-info.supported-architecture': ({ architectures }) => architectures,
   'vcpu-info.default-vcpus': ({ vcpus }) => String(vcpus),
 };
@@ -59,9 +65,31 @@ function describe(type: InstanceType): InstanceTypeInfo {
       },
     }),
     MemoryInfo: { SizeInMiB: type.memoryMiB },
-    NetworkInfo: {
-      MaximumNetworkInterfaces: type.maxNetworkInterfaces,
-      Ipv4AddressesPerInterface: type.ipv4PerInterface,
-    },
+    NetworkInfo: networkInfo(type),
+  };
+}
+
+function networkInfo(type: InstanceType): NetworkInfo {
+  const performance = { baselineMbps: type.networkBaselineMbps, peakMbps: type.networkMbps };
+  const text = networkPerformanceText(type.name, performance);
+  return {
+    NetworkPerformance: text,
+    MaximumNetworkInterfaces: type.maxNetworkInterfaces,
+    MaximumNetworkCards: 1,
+    DefaultNetworkCardIndex: 0,
+    NetworkCards: [
+      {
+        NetworkCardIndex: 0,
+        NetworkPerformance: text,
+        MaximumNetworkInterfaces: type.maxNetworkInterfaces,
+        BaselineBandwidthInGbps: type.networkBaselineMbps / 1000,
+        PeakBandwidthInGbps: type.networkMbps / 1000,
+      },
+    ],
+    Ipv4AddressesPerInterface: type.ipv4PerInterface,
+    Ipv6AddressesPerInterface: type.ipv6PerInterface,
+    Ipv6Supported: true,
+    EnaSupport: 'unsupported',
+    EfaSupported: false,
   };
 }

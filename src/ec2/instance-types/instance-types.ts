@@ -2,6 +2,7 @@
 // from AWS: "Amazon EC2 instance type specifications".
 import { Ec2Error } from '../../core/errors.ts';
 import type { Architecture } from '../../core/architecture.ts';
+import { networkPerformanceOf } from './network-performance.ts';
 
 export interface InstanceType {
   readonly name: string;
@@ -11,7 +12,12 @@ export interface InstanceType {
   readonly burstable: boolean;
   readonly currentGeneration: boolean;
   readonly maxNetworkInterfaces: number;
+  /** Addresses of each family, the primary one included. */
   readonly ipv4PerInterface: number;
+  readonly ipv6PerInterface: number;
+  /** What its network does at its best, and what it always does; megabits a second. */
+  readonly networkMbps: number;
+  readonly networkBaselineMbps: number;
 }
 
 /** Sizes as vCPUs and GiB. */
@@ -170,7 +176,8 @@ interface TypeParts {
 function instanceType({ family, size, vcpus, gib, arm, previous }: TypeParts): InstanceType {
   const name = `${family}.${size}`;
   const burstable = family.startsWith('t');
-  const [maxNetworkInterfaces, ipv4PerInterface] = interfacesOf({ family, size, vcpus, burstable });
+  const [maxNetworkInterfaces, addresses] = interfacesOf({ family, size, vcpus, burstable });
+  const { baselineMbps, peakMbps } = networkPerformanceOf(name, vcpus);
   return {
     name,
     vcpus,
@@ -179,7 +186,10 @@ function instanceType({ family, size, vcpus, gib, arm, previous }: TypeParts): I
     burstable,
     currentGeneration: !previous,
     maxNetworkInterfaces,
-    ipv4PerInterface,
+    ipv4PerInterface: addresses,
+    ipv6PerInterface: addresses,
+    networkMbps: peakMbps,
+    networkBaselineMbps: baselineMbps,
   };
 }
 

@@ -3,7 +3,6 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { Ec2Error, UsageError } from '../../core/errors.ts';
 import { run, runInteractive, type CommandResult } from '../../host/command.ts';
-import { namespacePath } from '../../host/link/namespace.ts';
 import type { Endpoint } from '../../host/link/tcp-probe.ts';
 import { attachSerial, type Terminal } from '../../host/serial/attach.ts';
 import { plainText, readFrom } from '../../host/serial/console-log.ts';
@@ -22,7 +21,7 @@ export async function sshEndpoint(ctx: Ec2Context, instance: Instance): Promise<
   if (address === undefined)
     throw new Ec2Error('IncorrectInstanceState', `The instance '${instance.instanceId}' has no address`);
   const direct = isReachableFromHost(ctx, instance.vpcId);
-  return { address, port: 22, ...(direct ? {} : { namespacePath: namespacePath(instance.vpcId) }) };
+  return { address, port: 22, ...(direct ? {} : { namespace: ctx.ground.router(instance.vpcId) }) };
 }
 
 export interface ShellOptions {
@@ -48,10 +47,9 @@ async function sshCommand(
   { user, identityFile }: ShellOptions,
 ): Promise<SshCommand> {
   requireState(instance, ['running'], 'reached');
-  const { address, namespacePath: inside } = await sshEndpoint(ctx, instance);
+  const { address, namespace } = await sshEndpoint(ctx, instance);
   const key = identityFile ?? keptKey(ctx, instance);
-  const wrapper = inside === undefined ? [] : ['nsenter', `--net=${inside}`];
-  const [command, ...rest] = [...wrapper, program];
+  const [command = program, ...rest] = [...(namespace?.enter ?? []), program];
   const settings = {
     UserKnownHostsFile: join(ctx.layout.instance(instance.instanceId).folder, 'known_hosts'),
     StrictHostKeyChecking: 'accept-new',

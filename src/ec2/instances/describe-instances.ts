@@ -1,13 +1,17 @@
-import type { DescribeInstancesRequest, DescribeInstancesResult, Filter } from '@aws-sdk/client-ec2';
+import type {
+  DescribeInstancesRequest,
+  DescribeInstancesResult,
+  Filter,
+  Reservation,
+} from '@aws-sdk/client-ec2';
 import { Ec2Error } from '../../core/errors.ts';
-import { filterTests, type FilterTable } from '../filters.ts';
-import { instances, type Instance } from '../../store/instances.ts';
-import { tagsOf } from '../../store/tags.ts';
+import { instances } from '../../store/instances.ts';
 import type { Ec2Context } from '../context.ts';
-import { ec2State } from './instance-state.ts';
-import { primaryInterface, reservations } from './ec2-instance.ts';
-import { getInstance } from './resolve-instance.ts';
+import { filterTests } from '../filters.ts';
+import { ec2Instance } from './ec2-instance.ts';
+import { INSTANCE_FILTERS, type ShownInstance } from './instance-filters.ts';
 import { reconcileInstances } from './reconcile.ts';
+import { getInstance } from './resolve-instance.ts';
 
 /**
  * EC2's DescribeInstances. Looks at the machines first, so that what it says is true: an instance whose machine
@@ -20,32 +24,26 @@ export async function describeInstances(
   const wanted = request.InstanceIds ?? [];
   for (const id of wanted) getInstance(ctx.db, id);
   await reconcileInstances(ctx);
-  const tests = filterTests(request.Filters ?? [], filterTable(ctx));
+  const tests = filterTests(request.Filters ?? [], INSTANCE_FILTERS);
   const found = instances
     .list(ctx.db)
-    .filter((instance) => wanted.length === 0 || wanted.includes(instance.instanceId))
-    .filter((instance) => tests.every((test) => test(instance)));
+    .filter(({ instanceId }) => wanted.length === 0 || wanted.includes(instanceId))
+    .map((instance) => ({ reservationId: instance.reservationId, shown: ec2Instance(ctx, instance) }))
+    .filter((each) => tests.every((test) => test(each)));
   return { Reservations: reservations(ctx, found) };
 }
 
-function filterTable({ db }: Ec2Context): FilterTable<Instance> {
-  return {
-    architecture: ({ architecture }) => [architecture],
-    'availability-zone': ({ availabilityZone }) => [availabilityZone],
-    'image-id': ({ imageId }) => [imageId],
-    'instance-id': ({ instanceId }) => [instanceId],
-    'instance-state-code': ({ state }) => [String(ec2State(state).Code)],
-    'instance-state-name': ({ state }) => [state],
-    'instance-type': ({ instanceType }) => [instanceType],
-    'instance.group-id': ({ securityGroupIds }) => securityGroupIds,
-    'key-name': ({ keyName }) => (keyName === null ? [] : [keyName]),
-    'private-ip-address': (instance) => primaryInterface(db, instance)?.privateIpAddress ?? [],
-    'reservation-id': ({ reservationId }) => [reservationId],
-    'subnet-id': ({ subnetId }) => [subnetId],
-    'tag-key': ({ instanceId }) => Object.keys(tagsOf(db, instanceId)),
-    'vpc-id': ({ vpcId }) => [vpcId],
-    'tag:*': ({ instanceId }, key) => tagsOf(db, instanceId)[key] ?? [],
-  };
+/** Instances grouped by the request that launched them, as EC2 answers. */
+function reservations({ ownerId }: Ec2Context, found: readonly ShownInstance[]): Reservation[] {
+  const byReservation = new Map<string, ShownInstance[]>();
+  for (const each of found)
+    byReservation.set(each.reservationId, [...(byReservation.get(each.reservationId) ?? []), each]);
+  return [...byReservation].map(([ReservationId, members]) => ({
+    ReservationId,
+    OwnerId: ownerId,
+    Groups: [],
+    Instances: members.map(({ shown }) => shown),
+  }));
 }
 
 /** `name=value[,value…]` as typed on a command line. Throws `InvalidParameterValue` when there is no `=`. */

@@ -1,15 +1,11 @@
-import type { Instance as Ec2Instance, Reservation } from '@aws-sdk/client-ec2';
+import type { Instance as Ec2Instance } from '@aws-sdk/client-ec2';
 import type { Db } from '../../store/database.ts';
 import type { Instance } from '../../store/instances.ts';
-import {
-  networkInterfaces,
-  securityGroups,
-  type NetworkInterface,
-  type SecurityGroup,
-} from '../../store/network.ts';
-import { tagsOf } from '../../store/tags.ts';
+import { networkInterfaces, type NetworkInterface } from '../../store/network-interfaces.ts';
 import { volumes } from '../../store/volumes.ts';
 import type { Ec2Context } from '../context.ts';
+import { ec2Tags } from '../tags/ec2-tags.ts';
+import { ec2InstanceInterface } from './ec2-instance-interface.ts';
 import { ec2State } from './instance-state.ts';
 
 /** EC2's private DNS name of an address: `ec2.internal` in us-east-1, `<region>.compute.internal` elsewhere. */
@@ -19,14 +15,13 @@ export function privateDnsName(address: string, region: string): string {
 
 /** An instance's record, with what hangs on it, as EC2's DescribeInstances shows it. */
 export function ec2Instance(
-  { db, region, ownerId }: Pick<Ec2Context, 'db' | 'region' | 'ownerId'>,
+  ctx: Pick<Ec2Context, 'db' | 'region' | 'ownerId'>,
   instance: Instance,
 ): Ec2Instance {
-  const attached = networkInterfaces.listBy(db, 'instance_id', instance.instanceId);
-  const groups = instance.securityGroupIds.flatMap((id) => securityGroups.get(db, id) ?? []);
-  const primary = attached.find(({ attachment }) => attachment?.deviceIndex === 0);
-  const disks = volumes.listBy(db, 'instance_id', instance.instanceId);
+  const { db } = ctx;
   const gone = instance.state === 'terminated';
+  const attached = gone ? [] : interfacesOf(db, instance);
+  const disks = volumes.listBy(db, 'instance_id', instance.instanceId);
   return {
     InstanceId: instance.instanceId,
     ImageId: instance.imageId,
@@ -46,24 +41,8 @@ export function ec2Instance(
     CurrentInstanceBootMode: instance.bootMode,
     Placement: { AvailabilityZone: instance.availabilityZone, GroupName: '', Tenancy: 'default' },
     Monitoring: { State: 'disabled' },
-    ...(gone
-      ? {}
-      : {
-          VpcId: instance.vpcId,
-          SubnetId: instance.subnetId,
-          ...(primary
-            ? {
-                PrivateIpAddress: primary.privateIpAddress,
-                PrivateDnsName: privateDnsName(primary.privateIpAddress, region),
-              }
-            : {}),
-        }),
-    PublicDnsName: '',
-    SecurityGroups: gone ? [] : groups.map(groupIdentifier),
-    SourceDestCheck: true,
-    NetworkInterfaces: gone
-      ? []
-      : attached.map((each) => ec2Interface({ region, ownerId, groups, networkInterface: each })),
+    ...(gone ? {} : { VpcId: instance.vpcId, SubnetId: instance.subnetId }),
+    ...networkOf(ctx, attached),
     RootDeviceName: instance.rootDeviceName,
     RootDeviceType: 'ebs',
     BlockDeviceMappings: disks.flatMap(({ volumeId, attachment }) =>
@@ -97,79 +76,45 @@ export function ec2Instance(
     VirtualizationType: 'hvm',
     PlatformDetails: 'Linux/UNIX',
     ...(instance.clientToken === null ? {} : { ClientToken: instance.clientToken }),
-    Tags: Object.entries(tagsOf(db, instance.instanceId)).map(([Key, Value]) => ({ Key, Value })),
+    Tags: ec2Tags(db, instance.instanceId),
   };
 }
 
-/** Instances grouped by the request that launched them, as EC2 answers. */
-export function reservations(ctx: Ec2Context, found: readonly Instance[]): Reservation[] {
-  const byReservation = new Map<string, Instance[]>();
-  for (const instance of found)
-    byReservation.set(instance.reservationId, [
-      ...(byReservation.get(instance.reservationId) ?? []),
-      instance,
-    ]);
-  return [...byReservation].map(([ReservationId, members]) => ({
-    ReservationId,
-    OwnerId: ctx.ownerId,
-    Groups: [],
-    Instances: members.map((instance) => ec2Instance(ctx, instance)),
-  }));
+/** What an instance shows of its interfaces, and of its primary one as if it were its own. */
+function networkOf(
+  ctx: Pick<Ec2Context, 'db' | 'region' | 'ownerId'>,
+  attached: readonly NetworkInterface[],
+): Partial<Ec2Instance> {
+  const shown = attached.map((each) => ec2InstanceInterface(ctx, each));
+  const primary = shown.find(({ Attachment }) => Attachment?.DeviceIndex === 0);
+  const publicAddress = primary?.Association;
+  const ipv6 = primary?.Ipv6Addresses?.[0]?.Ipv6Address;
+  return {
+    ...(primary === undefined
+      ? {}
+      : { PrivateIpAddress: primary.PrivateIpAddress, PrivateDnsName: primary.PrivateDnsName }),
+    ...(publicAddress === undefined ? {} : { PublicIpAddress: publicAddress.PublicIp }),
+    PublicDnsName: publicAddress?.PublicDnsName ?? '',
+    ...(ipv6 === undefined ? {} : { Ipv6Address: ipv6 }),
+    SecurityGroups: primary?.Groups ?? [],
+    SourceDestCheck: primary?.SourceDestCheck ?? true,
+    NetworkInterfaces: shown,
+  };
+}
+
+/** The interfaces of an instance, by their device indexes. */
+export function interfacesOf(
+  db: Db,
+  { instanceId }: Pick<Instance, 'instanceId'>,
+): readonly NetworkInterface[] {
+  return networkInterfaces
+    .listBy(db, 'instance_id', instanceId)
+    .toSorted((a, b) => (a.attachment?.deviceIndex ?? 0) - (b.attachment?.deviceIndex ?? 0));
 }
 
 /** The primary network interface of an instance; undefined once it is terminated. */
 export function primaryInterface(db: Db, instance: Instance): NetworkInterface | undefined {
-  return networkInterfaces
-    .listBy(db, 'instance_id', instance.instanceId)
-    .find(({ attachment }) => attachment?.deviceIndex === 0);
-}
-
-function groupIdentifier({ groupId, groupName }: SecurityGroup): { GroupId: string; GroupName: string } {
-  return { GroupId: groupId, GroupName: groupName };
-}
-
-interface InterfaceParts {
-  readonly region: string;
-  readonly ownerId: string;
-  readonly groups: readonly SecurityGroup[];
-  readonly networkInterface: NetworkInterface;
-}
-
-function ec2Interface({
-  region,
-  ownerId,
-  groups,
-  networkInterface: each,
-}: InterfaceParts): NonNullable<Ec2Instance['NetworkInterfaces']>[number] {
-  const dnsName = privateDnsName(each.privateIpAddress, region);
-  return {
-    NetworkInterfaceId: each.networkInterfaceId,
-    OwnerId: ownerId,
-    Status: 'in-use',
-    Description: each.description,
-    MacAddress: each.macAddress,
-    VpcId: each.vpcId,
-    SubnetId: each.subnetId,
-    PrivateIpAddress: each.privateIpAddress,
-    PrivateDnsName: dnsName,
-    PrivateIpAddresses: [{ Primary: true, PrivateIpAddress: each.privateIpAddress, PrivateDnsName: dnsName }],
-    Groups: groups.filter(({ groupId }) => each.securityGroupIds.includes(groupId)).map(groupIdentifier),
-    SourceDestCheck: true,
-    InterfaceType: 'interface',
-    Ipv6Addresses: [],
-    ...(each.attachment
-      ? {
-          Attachment: {
-            AttachmentId: each.attachment.attachmentId,
-            DeviceIndex: each.attachment.deviceIndex,
-            Status: 'attached' as const,
-            AttachTime: new Date(each.attachment.attachTime),
-            DeleteOnTermination: each.attachment.deleteOnTermination,
-            NetworkCardIndex: 0,
-          },
-        }
-      : {}),
-  };
+  return interfacesOf(db, instance).find(({ attachment }) => attachment?.deviceIndex === 0);
 }
 
 /** `2026-01-02 03:04:05 GMT`, as EC2 writes times inside StateTransitionReason. */

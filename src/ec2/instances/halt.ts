@@ -7,10 +7,12 @@ import { connectAgent } from '../../host/agent/client.ts';
 import { kill, powerDown, switchOff } from '../../host/qemu/running-machine.ts';
 import { transact } from '../../store/database.ts';
 import { instances, type Instance } from '../../store/instances.ts';
-import { networkInterfaces } from '../../store/network.ts';
+import { networkInterfaces } from '../../store/network-interfaces.ts';
 import { volumes } from '../../store/volumes.ts';
 import type { Ec2Context } from '../context.ts';
-import { removeVpcNetwork, unplugInterface } from '../vpcs/network.ts';
+import { addressesOfInterface } from '../addresses/associations.ts';
+import { removeNetworkInterface } from '../network-interfaces/remove-network-interface.ts';
+import { applyVpcNetwork, removeVpcNetwork, unplugInterface } from '../vpcs/network.ts';
 import { ACTIVE_STATES, inState } from './instance-state.ts';
 
 /** EC2 gives a guest some minutes; ours is idle hardware that people wait for. */
@@ -44,8 +46,8 @@ export async function haltToStopped(
 }
 
 /**
- * Takes a `shutting-down` instance to `terminated`: machine, interface, folders, and every volume with
- * DeleteOnTermination go; the others become available. The caller holds its operation lock.
+ * Takes a `shutting-down` instance to `terminated`: machine and folders go, and every volume and interface with
+ * DeleteOnTermination; the others become available. The caller holds its operation lock.
  */
 export async function haltToTerminated(
   ctx: Ec2Context,
@@ -63,16 +65,22 @@ export async function haltToTerminated(
     rmSync(ctx.layout.volume(volumeId).folder, { recursive: true, force: true });
   for (const folder of [paths.folder, paths.runFolder]) rmSync(folder, { recursive: true, force: true });
   failpoint('terminate:volumes');
+  const plugged = networkInterfaces.listBy(ctx.db, 'instance_id', instance.instanceId);
+  const hadElasticAddress = plugged.some(
+    ({ networkInterfaceId }) => addressesOfInterface(ctx.db, networkInterfaceId).length > 0,
+  );
   const terminated = inState({ ...instance, uid: null }, 'terminated', { now: ctx.now(), reason });
   transact(ctx.db, () => {
     for (const volume of attached)
       if (doomed.includes(volume)) volumes.remove(ctx.db, volume.volumeId);
       else volumes.update(ctx.db, { ...volume, attachment: null });
-    for (const each of networkInterfaces.listBy(ctx.db, 'instance_id', instance.instanceId))
-      networkInterfaces.remove(ctx.db, each.networkInterfaceId);
+    for (const each of plugged)
+      if (each.attachment?.deleteOnTermination === true) removeNetworkInterface(ctx.db, each);
+      else networkInterfaces.update(ctx.db, { ...each, attachment: null });
     instances.update(ctx.db, terminated);
   });
   failpoint('terminate:recorded');
+  if (hadElasticAddress) await applyVpcNetwork(ctx, instance.vpcId);
   await removeIdleNetwork(ctx, instance.vpcId);
   failpoint('terminate:network');
   return terminated;

@@ -16,7 +16,6 @@ import type { InstanceId } from '../../core/ids.ts';
 import { settleAll } from '../../core/settle-all.ts';
 import { ensureAgent } from '../../host/agent/client.ts';
 import { createEmpty } from '../../host/disk/qemu-img.ts';
-import { namespacePath } from '../../host/link/namespace.ts';
 import { copyVariables, findFirmware } from '../../host/qemu/firmware.ts';
 import type { Firmware } from '../../host/qemu/machine-spec.ts';
 import { continueMachine, kill, launchMachine } from '../../host/qemu/running-machine.ts';
@@ -24,7 +23,7 @@ import { Undo } from '../../host/undo.ts';
 import { transact } from '../../store/database.ts';
 import { makeFolder } from '../../store/layout.ts';
 import { instances, type Instance } from '../../store/instances.ts';
-import { networkInterfaces, type NetworkInterface } from '../../store/network.ts';
+import { networkInterfaces, type NetworkInterface } from '../../store/network-interfaces.ts';
 import { volumes, type Volume } from '../../store/volumes.ts';
 import type { Ec2Context } from '../context.ts';
 import { plugInterface, unplugInterface } from '../vpcs/network.ts';
@@ -33,6 +32,7 @@ import { markConsoleStart } from './console-start.ts';
 import { inState } from './instance-state.ts';
 import { machineSpec } from './machine-spec.ts';
 import { writeSeed } from './seed.ts';
+import { vhostOf } from './vhost.ts';
 
 /**
  * Gives a `pending` instance its machine and records it `running`. The caller holds the instance's operation lock.
@@ -64,18 +64,20 @@ async function steps(ctx: Ec2Context, instanceId: InstanceId, undo: Undo): Promi
   ctx.signal.throwIfAborted();
 
   const paths = ctx.layout.instance(instanceId);
+  const vhost = vhostOf(instance);
   const spec = machineSpec({
     instance,
     networkInterfaces: attached,
     ...parts,
+    vhost: vhost !== undefined,
     paths,
     generationId: randomUUID(),
   });
   undo.add('machine', () => kill(paths));
   await launchMachine(spec, paths, {
-    namespacePath: namespacePath(instance.vpcId),
+    namespace: ctx.ground.router(instance.vpcId),
     ...(instance.uid === null ? {} : { uid: instance.uid }),
-    groups: kvmGroups(instance),
+    groups: [...kvmGroups(instance), ...(vhost?.groups ?? [])],
   });
   failpoint('launch:machine');
   await continueMachine(paths);
@@ -96,7 +98,7 @@ function makeFolders(ctx: Ec2Context, { instanceId, uid }: Instance): void {
   closeSync(openSync(paths.console, 'a', 0o600));
   own(uid, paths.socketFolder, paths.console);
   // What was seen of an earlier machine must not be taken for this one's.
-  rmSync(paths.events, { force: true });
+  for (const stale of [paths.events, paths.nicChange]) rmSync(stale, { force: true });
   markConsoleStart(paths);
 }
 
@@ -174,17 +176,17 @@ interface Connection {
   readonly undo: Undo;
 }
 
-/** The interface is plugged and the metadata service answers before the machine starts: a late answer costs a guest minutes. */
+/** The interfaces are plugged and the metadata service answers before the machine starts: a late answer costs a guest minutes. */
 async function connect(ctx: Ec2Context, { instance, attached, undo }: Connection): Promise<void> {
   const agentStarts = ensureAgent(ctx.layout.agent, { script: ctx.agentScript, home: ctx.layout.home });
   try {
     for (const each of attached) {
       undo.add(`interface ${each.networkInterfaceId}`, () => unplugInterface(ctx, each));
-      await plugInterface(ctx, each, { uid: instance.uid ?? 0 });
+      await plugInterface(ctx, each);
     }
     failpoint('launch:interface');
     const agent = await agentStarts;
-    await agent.serve({ vpcId: instance.vpcId, namespacePath: namespacePath(instance.vpcId) });
+    await agent.serve({ vpcId: instance.vpcId });
   } finally {
     // A conversation left open would keep both ends alive.
     agentStarts.then(

@@ -1,11 +1,13 @@
 import { createHash } from 'node:crypto';
-import type { DriveLimits, Firmware, MachineSpec } from '../../host/qemu/machine-spec.ts';
+import type { DriveLimits, Firmware, MachineSpec, Nic } from '../../host/qemu/machine-spec.ts';
 import type { InstancePaths } from '../../store/layout.ts';
 import type { Instance } from '../../store/instances.ts';
-import type { NetworkInterface } from '../../store/network.ts';
+import type { NetworkInterface } from '../../store/network-interfaces.ts';
 import type { Volume } from '../../store/volumes.ts';
-import { linkName } from '../../core/link-name.ts';
+import { findInstanceType } from '../instance-types/instance-types.ts';
 import { performanceOf } from '../volumes/volume-types.ts';
+import { tapOf } from '../vpcs/router-spec.ts';
+import { queuePairs } from './queue-pairs.ts';
 
 /** Jumbo frames, as in a VPC (AWS: "Network maximum transmission unit"). */
 const MTU = 9001;
@@ -21,6 +23,8 @@ export interface MachineParts {
   /** The files of its instance store, in the order of their names. */
   readonly instanceStore: readonly string[];
   readonly firmware: Firmware;
+  /** Whether the kernel carries its packets. */
+  readonly vhost: boolean;
   readonly paths: InstancePaths;
   readonly generationId: string;
 }
@@ -35,6 +39,7 @@ export function machineSpec({
   volumes,
   instanceStore,
   firmware,
+  vhost,
   paths,
   generationId,
 }: MachineParts): MachineSpec {
@@ -87,17 +92,33 @@ export function machineSpec({
     ],
     nics: [...networkInterfaces]
       .sort((a, b) => (a.attachment?.deviceIndex ?? 0) - (b.attachment?.deviceIndex ?? 0))
-      .map(({ networkInterfaceId, macAddress }) => ({
-        tap: linkName('eni', networkInterfaceId),
-        mac: macAddress,
-        mtu: MTU,
-      })),
+      .map((networkInterface) => nicOf({ instance, networkInterface, vhost })),
+    nicPorts: findInstanceType(instance.instanceType).maxNetworkInterfaces - 1,
     sockets: { qmpAgent: paths.qmpAgent, qmpCli: paths.qmpCli, serial: paths.serial },
     consoleLog: paths.console,
     ...(instance.firstBoot === 'ignition' && instance.hasUserData
       ? { firmwareFiles: IGNITION_NAMES.map((name) => ({ name, path: paths.ignition })) }
       : {}),
     generationId,
+  };
+}
+
+/** The machine's end of an interface. */
+export function nicOf({
+  instance,
+  networkInterface,
+  vhost,
+}: {
+  readonly instance: Instance;
+  readonly networkInterface: NetworkInterface;
+  readonly vhost: boolean;
+}): Nic {
+  return {
+    tap: tapOf(networkInterface),
+    mac: networkInterface.macAddress,
+    mtu: MTU,
+    queuePairs: queuePairs(instance),
+    vhost,
   };
 }
 

@@ -1,15 +1,12 @@
 import { readFileSync } from 'node:fs';
 import { keyPairs } from '../../store/key-pairs.ts';
 import { instances, type Instance } from '../../store/instances.ts';
-import {
-  networkInterfaces,
-  securityGroups,
-  subnets,
-  vpcs,
-  type NetworkInterface,
-} from '../../store/network.ts';
+import { addresses } from '../../store/addresses.ts';
+import { interfaceAt, networkInterfaces, type NetworkInterface } from '../../store/network-interfaces.ts';
+import { securityGroups } from '../../store/security-groups.ts';
 import { tagsOf } from '../../store/tags.ts';
 import { volumes } from '../../store/volumes.ts';
+import { subnets, vpcs } from '../../store/vpcs.ts';
 import type { Ec2Context } from '../context.ts';
 import { privateDnsName } from './ec2-instance.ts';
 import { ACTIVE_STATES } from './instance-state.ts';
@@ -20,9 +17,7 @@ export function instanceMetadata(
   vpcId: string,
   address: string,
 ): ReturnType<typeof describe> | undefined {
-  const [asking] = networkInterfaces
-    .listBy(ctx.db, 'private_ip', address)
-    .filter((each) => each.vpcId === vpcId);
+  const asking = interfaceAt(ctx.db, vpcId, address);
   const instance = asking?.attachment ? instances.get(ctx.db, asking.attachment.instanceId) : undefined;
   return instance && ACTIVE_STATES.has(instance.state) ? describe(ctx, instance) : undefined;
 }
@@ -44,10 +39,7 @@ function describe(ctx: Ec2Context, instance: Instance) {
     region: ctx.region,
     accountId: ctx.ownerId,
     launchTime: instance.launchTime,
-    securityGroups: instance.securityGroupIds.map((id) => ({
-      id,
-      name: securityGroups.get(ctx.db, id)?.groupName ?? id,
-    })),
+    securityGroups: groupsOf(ctx, attached[0]?.securityGroupIds ?? instance.securityGroupIds),
     publicKey: key && { name: key.keyName, line: key.publicKey },
     rootDeviceName: instance.rootDeviceName,
     otherDevices: volumes
@@ -65,16 +57,31 @@ function describe(ctx: Ec2Context, instance: Instance) {
   };
 }
 
+function groupsOf({ db }: Ec2Context, ids: NetworkInterface['securityGroupIds']) {
+  return ids.map((id) => ({ id, name: securityGroups.get(db, id)?.groupName ?? id }));
+}
+
 function interfaceMetadata(ctx: Ec2Context, each: NetworkInterface) {
+  const subnet = subnets.get(ctx.db, each.subnetId);
+  const vpc = vpcs.get(ctx.db, each.vpcId);
   return {
     interfaceId: each.networkInterfaceId,
     mac: each.macAddress,
     deviceIndex: each.attachment?.deviceIndex ?? 0,
-    address: each.privateIpAddress,
+    addresses: [each.privateIpAddress, ...each.secondaryPrivateIpAddresses],
+    ipv6Addresses: each.ipv6Addresses,
+    publicAddresses: addresses
+      .listBy(ctx.db, 'interface_id', each.networkInterfaceId)
+      .flatMap(({ publicIp, association }) =>
+        association === null ? [] : [{ publicIp, address: association.privateIpAddress }],
+      ),
+    securityGroups: groupsOf(ctx, each.securityGroupIds),
     hostname: privateDnsName(each.privateIpAddress, ctx.region),
     subnetId: each.subnetId,
-    subnetCidr: subnets.get(ctx.db, each.subnetId)?.cidrBlock ?? '',
+    subnetCidr: subnet?.cidrBlock ?? '',
+    subnetIpv6Cidr: subnet?.ipv6?.cidrBlock,
     vpcId: each.vpcId,
-    vpcCidr: vpcs.get(ctx.db, each.vpcId)?.cidrBlock ?? '',
+    vpcCidr: vpc?.cidrBlock ?? '',
+    vpcIpv6Cidr: vpc?.ipv6?.cidrBlock,
   };
 }

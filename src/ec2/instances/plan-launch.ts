@@ -4,7 +4,6 @@ import { createHash } from 'node:crypto';
 import type { RunInstancesRequest } from '@aws-sdk/client-ec2';
 import { hostArchitecture } from '../../core/architecture.ts';
 import { Ec2Error } from '../../core/errors.ts';
-import type { SubnetId, VpcId } from '../../core/ids.ts';
 import { requireCommand } from '../../host/command.ts';
 import { hostReaches } from '../../host/qemu/cpu-level.ts';
 import { probeAccelerator } from '../../host/qemu/accelerator.ts';
@@ -12,19 +11,17 @@ import { findFirmware } from '../../host/qemu/firmware.ts';
 import { MACHINE_TABLE } from '../../host/qemu/machine-table.ts';
 import type { Image } from '../../store/images.ts';
 import type { Instance, MetadataOptions } from '../../store/instances.ts';
-import type { SecurityGroup, Subnet } from '../../store/network.ts';
 import { keyPairs } from '../../store/key-pairs.ts';
 import type { Tags } from '../../store/tags.ts';
 import type { Ec2Context } from '../context.ts';
 import { resolveImage } from '../images/resolve-image.ts';
 import { checkFits } from '../instance-types/check-fits.ts';
 import { findInstanceType } from '../instance-types/instance-types.ts';
-import { resolveSecurityGroups } from '../security-groups/resolve-security-groups.ts';
-import { resolveSubnet } from '../subnets/resolve-subnet.ts';
 import { checkedTags } from '../tags/checked-tags.ts';
-import { ensureDefaultVpc } from '../vpcs/default-vpc.ts';
 import { requireSnapshot } from '../snapshots/resolve-snapshot.ts';
 import { planDisks, type PlannedDisks } from './block-devices.ts';
+import { planInterfaces } from './plan-interfaces.ts';
+import type { PlannedInterface } from './planned-interface.ts';
 import { parseUserData } from './user-data.ts';
 
 /** What bonami adds to EC2's RunInstances. */
@@ -35,6 +32,8 @@ export interface BonamiOptions {
   readonly Datasource?: 'ec2' | 'nocloud';
   /** What its volumes are plugged into. */
   readonly DiskBus?: Instance['diskBus'];
+  /** Holds its interfaces to what the instance type has; otherwise they are as fast as the host. */
+  readonly NetworkLimit?: boolean;
 }
 export type RunInstancesInput = Partial<RunInstancesRequest> & { readonly Bonami?: BonamiOptions };
 
@@ -46,21 +45,21 @@ export interface LaunchPlan {
   readonly accelerator: Instance['accelerator'];
   readonly bootMode: Instance['bootMode'];
   readonly keyName: string | null;
-  readonly vpcId: VpcId;
-  readonly subnet: Subnet;
-  readonly groups: readonly SecurityGroup[];
+  /** The primary one first. */
+  readonly interfaces: readonly [PlannedInterface, ...PlannedInterface[]];
+  readonly isNetworkLimited: boolean;
   readonly disks: PlannedDisks;
   readonly diskBus: Instance['diskBus'];
   readonly userData: Buffer | undefined;
   readonly datasource: Instance['datasource'];
   readonly metadataOptions: MetadataOptions;
   readonly shutdownBehavior: Instance['shutdownBehavior'];
-  readonly privateIpAddress: string | undefined;
   readonly count: number;
   readonly clientToken: string | null;
   readonly requestDigest: string | null;
   readonly instanceTags: Tags;
   readonly volumeTags: Tags;
+  readonly interfaceTags: Tags;
 }
 
 const DEFAULT_TYPE = 't3.micro';
@@ -78,11 +77,7 @@ export async function planLaunch(ctx: Ec2Context, request: RunInstancesInput): P
   const bootMode =
     image.bootMode === 'uefi' || MACHINE_TABLE[image.architecture].uefiOnly ? 'uefi' : 'legacy-bios';
   if (bootMode === 'uefi') findFirmware(image.architecture);
-  const { vpc } = await ensureDefaultVpc(ctx);
-  const subnet = resolveSubnet(ctx.db, {
-    vpcId: vpc.vpcId,
-    reference: request.SubnetId as SubnetId | undefined,
-  });
+  const interfaces = await planInterfaces(ctx, request, { type, count });
   return {
     image,
     instanceType: type.name,
@@ -90,12 +85,8 @@ export async function planLaunch(ctx: Ec2Context, request: RunInstancesInput): P
     memoryMiB,
     bootMode,
     keyName: checkedKeyName(ctx, request.KeyName),
-    vpcId: subnet.vpcId,
-    subnet,
-    groups: resolveSecurityGroups(ctx.db, subnet.vpcId, [
-      ...(request.SecurityGroupIds ?? []),
-      ...(request.SecurityGroups ?? []),
-    ]),
+    interfaces,
+    isNetworkLimited: request.Bonami?.NetworkLimit ?? false,
     disks: planDisks({
       image,
       requested: request.BlockDeviceMappings ?? [],
@@ -107,7 +98,6 @@ export async function planLaunch(ctx: Ec2Context, request: RunInstancesInput): P
     datasource: request.Bonami?.Datasource ?? 'ec2',
     metadataOptions: metadataOptions(request),
     shutdownBehavior: request.InstanceInitiatedShutdownBehavior === 'terminate' ? 'terminate' : 'stop',
-    privateIpAddress: request.PrivateIpAddress,
     count,
     clientToken: request.ClientToken ?? null,
     requestDigest:
@@ -116,6 +106,7 @@ export async function planLaunch(ctx: Ec2Context, request: RunInstancesInput): P
         : createHash('sha256').update(JSON.stringify(request)).digest('hex'),
     instanceTags: requestedTags(request, 'instance'),
     volumeTags: requestedTags(request, 'volume'),
+    interfaceTags: requestedTags(request, 'network-interface'),
     // Last, for it warns: a request that is refused has its one complaint.
     accelerator: await chooseAccelerator(ctx, image),
   };

@@ -11,6 +11,7 @@ import { instances, type Instance } from '../../store/instances.ts';
 import { removeTags } from '../../store/tags.ts';
 import type { Ec2Context } from '../context.ts';
 import { haltToStopped, haltToTerminated, removeIdleNetwork } from './halt.ts';
+import { hasNicChange, settleNics } from './hot-plug.ts';
 import { ACTIVE_STATES, inState, REASONS } from './instance-state.ts';
 import { record } from './operation.ts';
 import { lastShutdown } from './events.ts';
@@ -32,7 +33,7 @@ export async function reconcileInstances(ctx: Ec2Context): Promise<void> {
 async function reconcileInstance(ctx: Ec2Context, seen: Instance): Promise<void> {
   const paths = ctx.layout.instance(seen.instanceId);
   if (seen.state === 'terminated') return forget(ctx, seen);
-  if (seen.state === 'running' && isMachineAlive(paths)) return;
+  if (seen.state === 'running' && isMachineAlive(paths) && !hasNicChange(ctx, seen)) return;
   // A stopped instance has nothing to settle: its machine's end was seen before it was recorded.
   if (seen.state === 'stopped') return;
   const mine = tryLock(paths.operationLock);
@@ -56,6 +57,7 @@ async function settle(ctx: Ec2Context, instance: Instance): Promise<void> {
       return;
     case 'running':
       if (!alive) await settleEnded(ctx, instance);
+      else if (hasNicChange(ctx, instance)) await settleNics(ctx, instance);
       return;
     case 'stopping':
       await haltToStopped(ctx, instance, { reason: instance.stateReason ?? REASONS.userStop, manner: 'ask' });

@@ -4,23 +4,21 @@ import type { Reservation } from '@aws-sdk/client-ec2';
 import { Ec2Error, HostError } from '../../core/errors.ts';
 import { failpoint } from '../../core/failpoint.ts';
 import { newId, type InstanceId, type ReservationId } from '../../core/ids.ts';
-import { macOf } from '../../core/link-name.ts';
 import { transact } from '../../store/database.ts';
 import { makeFolder } from '../../store/layout.ts';
 import { instances, type Instance } from '../../store/instances.ts';
-import { networkInterfaces } from '../../store/network.ts';
 import { putTags } from '../../store/tags.ts';
 import { volumes } from '../../store/volumes.ts';
 import type { Ec2Context } from '../context.ts';
 import { resolveImage } from '../images/resolve-image.ts';
 import { requireSnapshot } from '../snapshots/resolve-snapshot.ts';
-import { allocateAddress } from '../network-interfaces/allocate-address.ts';
 import { ec2Instance } from './ec2-instance.ts';
 import { REASONS } from './instance-state.ts';
 import { launch } from './launch.ts';
 import { forEach, withInstance } from './operation.ts';
 import { planLaunch, type LaunchPlan, type RunInstancesInput } from './plan-launch.ts';
 import { reconcileInstances, rollBack } from './reconcile.ts';
+import { recordInterfaces } from './record-interfaces.ts';
 
 /** Below this much free space a launch is refused: a guest that fills its disk would stop every other one too. */
 const SPACE_WATERMARK = 512 * 2 ** 20;
@@ -106,6 +104,7 @@ function recordInstance(
 ): Instance {
   const instanceId = newId('instance');
   const now = ctx.now().toISOString();
+  const [{ subnet, securityGroupIds }] = plan.interfaces;
   const instance: Instance = {
     instanceId,
     reservationId,
@@ -127,12 +126,13 @@ function recordInstance(
     memoryMiB: plan.memoryMiB,
     accelerator: plan.accelerator,
     keyName: plan.keyName,
-    vpcId: plan.vpcId,
-    subnetId: plan.subnet.subnetId,
-    availabilityZone: plan.subnet.availabilityZone,
-    securityGroupIds: plan.groups.map(({ groupId }) => groupId),
+    vpcId: subnet.vpcId,
+    subnetId: subnet.subnetId,
+    availabilityZone: subnet.availabilityZone,
+    securityGroupIds: [...securityGroupIds],
     instanceStore: plan.disks.instanceStore,
     diskBus: plan.diskBus,
+    isNetworkLimited: plan.isNetworkLimited,
     datasource: plan.datasource,
     hasUserData: plan.userData !== undefined,
     metadataOptions: plan.metadataOptions,
@@ -142,33 +142,9 @@ function recordInstance(
   };
   instances.insert(ctx.db, instance);
   putTags(ctx.db, instanceId, plan.instanceTags);
-  recordInterface(ctx, plan, instance);
+  recordInterfaces(ctx.db, instance, { planned: plan.interfaces, tags: plan.interfaceTags });
   recordVolumes(ctx, plan, instance);
   return instance;
-}
-
-function recordInterface(
-  ctx: Ec2Context,
-  plan: LaunchPlan,
-  { instanceId, launchTime, securityGroupIds }: Instance,
-): void {
-  const networkInterfaceId = newId('networkInterface');
-  networkInterfaces.insert(ctx.db, {
-    networkInterfaceId,
-    vpcId: plan.vpcId,
-    subnetId: plan.subnet.subnetId,
-    description: '',
-    privateIpAddress: allocateAddress(ctx.db, plan.subnet, plan.privateIpAddress),
-    macAddress: macOf(networkInterfaceId),
-    securityGroupIds,
-    attachment: {
-      attachmentId: newId('networkInterfaceAttachment'),
-      instanceId,
-      deviceIndex: 0,
-      attachTime: launchTime,
-      deleteOnTermination: true,
-    },
-  });
 }
 
 function recordVolumes(

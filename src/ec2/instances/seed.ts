@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { writeSeedDisk } from '../../host/cloud-init/nocloud.ts';
 import { keyPairs } from '../../store/key-pairs.ts';
 import type { Instance } from '../../store/instances.ts';
-import type { NetworkInterface } from '../../store/network.ts';
+import type { NetworkInterface } from '../../store/network-interfaces.ts';
 import type { Ec2Context } from '../context.ts';
 import { privateDnsName } from './ec2-instance.ts';
 

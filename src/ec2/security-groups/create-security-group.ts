@@ -1,36 +1,70 @@
 import type { CreateSecurityGroupRequest, CreateSecurityGroupResult } from '@aws-sdk/client-ec2';
 import { Ec2Error } from '../../core/errors.ts';
-import { isId, newId } from '../../core/ids.ts';
+import { newId } from '../../core/ids.ts';
 import { transact } from '../../store/database.ts';
-import { securityGroups, vpcs } from '../../store/network.ts';
+import { securityGroups } from '../../store/security-groups.ts';
+import { putTags } from '../../store/tags.ts';
 import type { Ec2Context } from '../context.ts';
-import { ensureDefaultVpc, everythingOut } from '../vpcs/default-vpc.ts';
+import { endDryRun } from '../dry-run.ts';
+import { recordOf } from '../resource-kinds.ts';
+import { ec2Tags, specifiedTags } from '../tags/ec2-tags.ts';
+import { ensureDefaultVpc } from '../vpcs/default-vpc.ts';
+import { everythingOut } from '../vpcs/record-vpc.ts';
 
-/** AWS: "Create a security group": up to 255 of these characters; the name must not look like an id. */
-const NAME = /^(?!sg-)[\w .:/()#,@[\]+=&;{}!$*-]{1,255}$/;
+/** AWS: CreateSecurityGroup: up to 255 of these characters. */
+const TEXT = /^[\w .:/()#,@[\]+=&;{}!$*-]{1,255}$/;
 
-/** EC2's CreateSecurityGroup: nothing in, everything out. Throws `InvalidGroup.Duplicate`. */
+/**
+ * EC2's CreateSecurityGroup: nothing in, everything out; in the default VPC when none is named. Throws
+ * `InvalidGroup.Duplicate`.
+ */
 export async function createSecurityGroup(
   ctx: Ec2Context,
-  { GroupName = '', Description = '', VpcId }: CreateSecurityGroupRequest,
+  request: Partial<CreateSecurityGroupRequest>,
 ): Promise<CreateSecurityGroupResult> {
-  if (!NAME.test(GroupName) || GroupName === 'default')
-    throw new Ec2Error('InvalidParameterValue', `'${GroupName}' is not a valid security group name`);
-  const vpcId = VpcId ?? (await ensureDefaultVpc(ctx)).vpc.vpcId;
-  if (!isId('vpc', vpcId) || vpcs.get(ctx.db, vpcId) === undefined)
-    throw new Ec2Error('InvalidVpcID.NotFound', `The vpc ID '${vpcId}' does not exist`, {
-      hint: 'bonami vpc ls',
-    });
+  const { GroupName: groupName = '', Description: description = '' } = request;
+  checkTexts(groupName, description);
+  const tags = specifiedTags(request.TagSpecifications, 'security-group');
+  const wantedVpcId = request.VpcId ?? (await ensureDefaultVpc(ctx)).vpc.vpcId;
   const groupId = newId('securityGroup');
-  transact(ctx.db, () =>
+  transact(ctx.db, () => {
+    const vpc = recordOf(ctx.db, 'vpc', wantedVpcId);
     securityGroups.insert(ctx.db, {
       groupId,
-      groupName: GroupName,
-      description: Description,
-      vpcId,
-      ipPermissions: [],
-      ipPermissionsEgress: [everythingOut()],
-    }),
-  );
-  return { GroupId: groupId };
+      groupName,
+      description,
+      vpcId: vpc.vpcId,
+      rules: everythingOut(vpc),
+    });
+    putTags(ctx.db, groupId, tags);
+    endDryRun(request);
+  });
+  return {
+    GroupId: groupId,
+    Tags: ec2Tags(ctx.db, groupId),
+    SecurityGroupArn: `arn:aws:ec2:${ctx.region}:${ctx.ownerId}:security-group/${groupId}`,
+  };
+}
+
+function checkTexts(groupName: string, description: string): void {
+  if (groupName === '')
+    throw new Ec2Error('MissingParameter', 'The request must contain the parameter GroupName');
+  if (groupName === 'default')
+    throw new Ec2Error('InvalidParameterValue', 'Cannot use reserved security group name: default', {
+      hint: 'another name',
+    });
+  if (groupName.startsWith('sg-'))
+    throw new Ec2Error(
+      'InvalidParameterValue',
+      `Value (${groupName}) for parameter GroupName is invalid. Group names may not be in the format sg-*.`,
+    );
+  if (!TEXT.test(groupName) || groupName.trim() !== groupName)
+    throw new Ec2Error('InvalidParameterValue', `'${groupName}' is not a valid security group name`);
+  if (description === '')
+    throw new Ec2Error('MissingParameter', 'The request must contain the parameter GroupDescription');
+  if (!TEXT.test(description))
+    throw new Ec2Error(
+      'InvalidParameterValue',
+      `Value (${description}) for parameter GroupDescription is invalid: up to 255 letters, digits, spaces and ._-:/()#,@[]+=&;{}!$*`,
+    );
 }

@@ -1,11 +1,12 @@
 import type { DescribeSubnetsRequest, DescribeSubnetsResult } from '@aws-sdk/client-ec2';
-import { Ec2Error } from '../../core/errors.ts';
-import { subnets, type Subnet } from '../../store/network.ts';
-import { tagsOf } from '../../store/tags.ts';
+import type { Subnet } from '../../store/vpcs.ts';
 import type { Ec2Context } from '../context.ts';
-import { filterTests } from '../filters.ts';
-import { freeAddressCount } from '../network-interfaces/allocate-address.ts';
+import { filterTests, type FilterTable } from '../filters.ts';
+import { freeAddressCount } from '../network-interfaces/allocate-private-address.ts';
+import { recordsOf } from '../resource-kinds.ts';
+import { tagFilters } from '../tags/ec2-tags.ts';
 import { ensureDefaultVpc } from '../vpcs/default-vpc.ts';
+import { ec2Subnet, subnetArn } from './ec2-subnet.ts';
 
 /** EC2's DescribeSubnets. Throws `InvalidSubnetID.NotFound`. */
 export async function describeSubnets(
@@ -13,35 +14,37 @@ export async function describeSubnets(
   { SubnetIds = [], Filters = [] }: DescribeSubnetsRequest,
 ): Promise<DescribeSubnetsResult> {
   await ensureDefaultVpc(ctx);
-  const all = subnets.list(ctx.db);
-  const missing = SubnetIds.find((id) => !all.some(({ subnetId }) => subnetId === id));
-  if (missing !== undefined)
-    throw new Ec2Error('InvalidSubnetID.NotFound', `The subnet ID '${missing}' does not exist`, {
-      hint: 'bonami subnet ls',
-    });
-  const tests = filterTests<Subnet>(Filters, {
-    'availability-zone': ({ availabilityZone }) => availabilityZone,
-    'cidr-block': ({ cidrBlock }) => cidrBlock,
-    'default-for-az': ({ defaultForAz }) => String(defaultForAz),
+  const tests = filterTests<Subnet>(Filters, subnetFilters(ctx));
+  return {
+    Subnets: recordsOf(ctx.db, 'subnet', SubnetIds)
+      .filter((subnet) => tests.every((test) => test(subnet)))
+      .map((subnet) => ec2Subnet(ctx, subnet)),
+  };
+}
+
+function subnetFilters(ctx: Ec2Context): FilterTable<Subnet> {
+  const zone = ({ availabilityZone }: Subnet): string => availabilityZone;
+  const cidr = ({ cidrBlock }: Subnet): string => cidrBlock;
+  const defaultForAz = (subnet: Subnet): string => String(subnet.defaultForAz);
+  // EC2 knows several names for some of them (AWS: DescribeSubnets).
+  return {
+    'availability-zone': zone,
+    availabilityZone: zone,
+    'available-ip-address-count': (subnet) => String(freeAddressCount(ctx.db, subnet)),
+    cidr,
+    'cidr-block': cidr,
+    cidrBlock: cidr,
+    'default-for-az': defaultForAz,
+    defaultForAz,
+    'ipv6-cidr-block-association.association-id': ({ ipv6 }) => ipv6?.associationId ?? [],
+    'ipv6-cidr-block-association.ipv6-cidr-block': ({ ipv6 }) => ipv6?.cidrBlock ?? [],
+    'ipv6-cidr-block-association.state': ({ ipv6 }) => (ipv6 === null ? [] : 'associated'),
+    'map-public-ip-on-launch': ({ mapPublicIpOnLaunch }) => String(mapPublicIpOnLaunch),
+    'owner-id': () => ctx.ownerId,
+    state: () => 'available',
+    'subnet-arn': (subnet) => subnetArn(ctx, subnet),
     'subnet-id': ({ subnetId }) => subnetId,
     'vpc-id': ({ vpcId }) => vpcId,
-    'tag:*': ({ subnetId }, key) => tagsOf(ctx.db, subnetId)[key] ?? [],
-  });
-  const found = all
-    .filter(({ subnetId }) => SubnetIds.length === 0 || SubnetIds.includes(subnetId))
-    .filter((subnet) => tests.every((test) => test(subnet)));
-  return {
-    Subnets: found.map((subnet) => ({
-      SubnetId: subnet.subnetId,
-      VpcId: subnet.vpcId,
-      CidrBlock: subnet.cidrBlock,
-      AvailabilityZone: subnet.availabilityZone,
-      AvailableIpAddressCount: freeAddressCount(ctx.db, subnet),
-      DefaultForAz: subnet.defaultForAz,
-      MapPublicIpOnLaunch: false,
-      OwnerId: ctx.ownerId,
-      State: 'available',
-      Tags: Object.entries(tagsOf(ctx.db, subnet.subnetId)).map(([Key, Value]) => ({ Key, Value })),
-    })),
+    ...tagFilters<Subnet>(ctx.db, ({ subnetId }) => subnetId),
   };
 }

@@ -5,27 +5,34 @@ import { transact, type Db } from '../../store/database.ts';
 import { images } from '../../store/images.ts';
 import { instances } from '../../store/instances.ts';
 import { keyPairs } from '../../store/key-pairs.ts';
-import { networkInterfaces, securityGroups, subnets, vpcs } from '../../store/network.ts';
+import { securityGroups } from '../../store/security-groups.ts';
 import { snapshots } from '../../store/snapshots.ts';
 import { putTags, removeTags, tagsOf } from '../../store/tags.ts';
 import { volumes } from '../../store/volumes.ts';
 import type { Ec2Context } from '../context.ts';
+import { NETWORK_KINDS, type NetworkKind } from '../resource-kinds.ts';
 import { checkedTags } from './checked-tags.ts';
 
 /** AWS: "Tag restrictions". */
 const TAGS_PER_RESOURCE = 50;
 
-type Lookup = { get(db: Db, id: string): unknown };
-const TABLES: Readonly<Partial<Record<ResourceKind, Lookup>>> = {
+interface Lookup {
+  get(db: Db, id: string): unknown;
+}
+const OTHER_KINDS: Readonly<Partial<Record<ResourceKind, Lookup>>> = {
   image: images,
   instance: instances,
   keyPair: keyPairs,
-  networkInterface: networkInterfaces,
-  securityGroup: securityGroups,
+  // A rule is a part of its group.
+  securityGroupRule: {
+    get: (db, id) =>
+      securityGroups
+        .list(db)
+        .flatMap(({ rules }) => rules)
+        .find(({ securityGroupRuleId }) => securityGroupRuleId === id),
+  },
   snapshot: snapshots,
-  subnet: subnets,
   volume: volumes,
-  vpc: vpcs,
 };
 
 /** EC2's CreateTags: sets tags on resources, all or none. Throws `InvalidID` for a resource that does not exist. */
@@ -66,7 +73,10 @@ export function deleteTags(
 
 function requireResource(db: Db, id: string): void {
   const kind = (Object.keys(ID_PREFIXES) as ResourceKind[]).find((each) => isId(each, id));
-  const lookup = kind === undefined ? undefined : TABLES[kind];
-  if (lookup?.get(db, id) === undefined)
+  if (kind === undefined || lookupOf(kind)?.get(db, id) === undefined)
     throw new Ec2Error('InvalidID', `The ID '${id}' is not valid`, { hint: 'bonami ls' });
+}
+
+function lookupOf(kind: ResourceKind): Lookup | undefined {
+  return Object.hasOwn(NETWORK_KINDS, kind) ? NETWORK_KINDS[kind as NetworkKind].table : OTHER_KINDS[kind];
 }

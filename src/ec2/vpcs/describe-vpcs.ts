@@ -1,10 +1,11 @@
 import type { DescribeVpcsRequest, DescribeVpcsResult } from '@aws-sdk/client-ec2';
-import { Ec2Error } from '../../core/errors.ts';
-import { vpcs, type Vpc } from '../../store/network.ts';
-import { tagsOf } from '../../store/tags.ts';
+import type { Vpc } from '../../store/vpcs.ts';
 import type { Ec2Context } from '../context.ts';
 import { filterTests } from '../filters.ts';
+import { recordsOf } from '../resource-kinds.ts';
+import { tagFilters } from '../tags/ec2-tags.ts';
 import { ensureDefaultVpc } from './default-vpc.ts';
+import { ec2Vpc, primaryAssociationId } from './ec2-vpc.ts';
 
 /** EC2's DescribeVpcs; an account always has its default VPC. Throws `InvalidVpcID.NotFound`. */
 export async function describeVpcs(
@@ -12,31 +13,27 @@ export async function describeVpcs(
   { VpcIds = [], Filters = [] }: DescribeVpcsRequest,
 ): Promise<DescribeVpcsResult> {
   await ensureDefaultVpc(ctx);
-  const all = vpcs.list(ctx.db);
-  const missing = VpcIds.find((id) => !all.some(({ vpcId }) => vpcId === id));
-  if (missing !== undefined)
-    throw new Ec2Error('InvalidVpcID.NotFound', `The vpc ID '${missing}' does not exist`, {
-      hint: 'bonami vpc ls',
-    });
+  const isDefault = (vpc: Vpc): string => String(vpc.isDefault);
   const tests = filterTests<Vpc>(Filters, {
     cidr: ({ cidrBlock }) => cidrBlock,
-    'is-default': ({ isDefault }) => String(isDefault),
+    'cidr-block-association.association-id': primaryAssociationId,
+    'cidr-block-association.cidr-block': ({ cidrBlock }) => cidrBlock,
+    'cidr-block-association.state': () => 'associated',
+    'dhcp-options-id': ({ dhcpOptionsId }) => dhcpOptionsId ?? 'default',
+    'ipv6-cidr-block-association.association-id': ({ ipv6 }) => ipv6?.associationId ?? [],
+    'ipv6-cidr-block-association.ipv6-cidr-block': ({ ipv6 }) => ipv6?.cidrBlock ?? [],
+    'ipv6-cidr-block-association.state': ({ ipv6 }) => (ipv6 === null ? [] : 'associated'),
+    'is-default': isDefault,
+    // Ansible's spelling, which EC2 takes too.
+    isDefault,
+    'owner-id': () => ctx.ownerId,
+    state: () => 'available',
     'vpc-id': ({ vpcId }) => vpcId,
-    'tag:*': ({ vpcId }, key) => tagsOf(ctx.db, vpcId)[key] ?? [],
+    ...tagFilters<Vpc>(ctx.db, ({ vpcId }) => vpcId),
   });
-  const found = all
-    .filter(({ vpcId }) => VpcIds.length === 0 || VpcIds.includes(vpcId))
-    .filter((vpc) => tests.every((test) => test(vpc)));
   return {
-    Vpcs: found.map(({ vpcId, cidrBlock, isDefault }) => ({
-      VpcId: vpcId,
-      CidrBlock: cidrBlock,
-      CidrBlockAssociationSet: [{ CidrBlock: cidrBlock, CidrBlockState: { State: 'associated' } }],
-      IsDefault: isDefault,
-      OwnerId: ctx.ownerId,
-      State: 'available',
-      InstanceTenancy: 'default',
-      Tags: Object.entries(tagsOf(ctx.db, vpcId)).map(([Key, Value]) => ({ Key, Value })),
-    })),
+    Vpcs: recordsOf(ctx.db, 'vpc', VpcIds)
+      .filter((vpc) => tests.every((test) => test(vpc)))
+      .map((vpc) => ec2Vpc(ctx, vpc)),
   };
 }

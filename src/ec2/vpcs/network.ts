@@ -1,49 +1,35 @@
-// The kernel's side of a VPC, made from the records whenever it is needed and missing, under the VPC's lock.
-// Nothing here is remembered but by the kernel itself and a note in the run folder, which is void with its namespace.
+// The kernel's side of a VPC, made from the records whenever it is needed, under the VPC's lock. What is there is asked
+// of the kernel, and only the difference is made, so the same steps build, change and mend. A note in the run folder,
+// void with its namespace, tells others how the host reaches it.
 import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { addressAt, formatIpv4, netmask, parseCidr } from '../../core/cidr.ts';
-import { HostError } from '../../core/errors.ts';
 import { failpoint } from '../../core/failpoint.ts';
 import type { VpcId } from '../../core/ids.ts';
 import { linkName } from '../../core/link-name.ts';
-import { settleAll } from '../../core/settle-all.ts';
-import {
-  ensureDnsmasq,
-  isServing,
-  putDhcpHost,
-  removeDhcpHost,
-  stopDnsmasq,
-  type DhcpNetwork,
-} from '../../host/dhcp/dnsmasq.ts';
-import { hostResolvers } from '../../host/dhcp/resolvers.ts';
+import { ensureDnsmasq, isServing, stopDnsmasq, syncDhcpHosts } from '../../host/dhcp/dnsmasq.ts';
 import { applyTables, deleteTable } from '../../host/firewall/apply.ts';
-import { guardName, guardTable, hostTable, networkTable } from '../../host/firewall/nft-text.ts';
-import { deleteNamespace, namespaceInode, namespacePath } from '../../host/link/namespace.ts';
-import { addressPort, createPort, deletePort } from '../../host/link/port.ts';
-import { createRouter, LINK_MTU } from '../../host/link/router.ts';
-import { createUplink, deleteUplink } from '../../host/link/uplink.ts';
-import { withLock } from '../../host/process/lock.ts';
-import { instances } from '../../store/instances.ts';
-import { makeFolder } from '../../store/layout.ts';
+import { passForeignFirewalls, unpassForeignFirewalls } from '../../host/firewall/foreign.ts';
+import { guardsTable } from '../../host/firewall/guard-table.ts';
+import { hostTable } from '../../host/firewall/host-table.ts';
+import { networkTable } from '../../host/firewall/network-table.ts';
 import {
-  networkInterfaces,
-  securityGroups,
-  subnets,
-  vpcs,
-  type NetworkInterface,
-  type Subnet,
-  type Vpc,
-} from '../../store/network.ts';
+  createNamespace,
+  deleteNamespace,
+  namespaceInode,
+  type NamedNamespace,
+} from '../../host/link/namespace.ts';
+import { answerOnLan } from '../../host/link/proxy-arp.ts';
+import { ensureRouter, joinRouters } from '../../host/link/router.ts';
+import { probeKernel } from '../../host/link/kernel-state.ts';
+import { deleteUplink, ensureUplink, linksOf, UPLINK_PREFIX, type Uplink } from '../../host/link/uplink.ts';
+import { withLock } from '../../host/process/lock.ts';
+import { makeFolder } from '../../store/layout.ts';
+import type { NetworkInterface } from '../../store/network-interfaces.ts';
 import type { Ec2Context } from '../context.ts';
-import { ACTIVE_STATES } from '../instances/instance-state.ts';
-import { METADATA_ADDRESS, networkRuleset } from '../security-groups/ruleset.ts';
-
-export interface VpcNetwork {
-  readonly namespacePath: string;
-  /** Whether this host has a route to the private addresses. */
-  readonly reachableFromHost: boolean;
-}
+import { guardsOf, networkRuleset } from '../security-groups/ruleset.ts';
+import { dhcpHosts, dhcpNetwork } from './dhcp-spec.ts';
+import { blocksOf, crossingLink, crossingMacs, routerSpec, tapOf } from './router-spec.ts';
+import { peersOf, readVpc, type VpcRecords } from './vpc-records.ts';
 
 /** What was built, and in which namespace: void when the namespace is another one. */
 interface Built {
@@ -52,18 +38,33 @@ interface Built {
 }
 
 /**
- * Makes sure that a VPC's network stands: namespace, bridges, uplink, firewall, DHCP. Cheap when it does. What was
- * killed is started again; a namespace that is gone is built anew.
+ * Makes sure that a VPC's network stands as it is recorded: namespace, bridges, routes, uplink, firewall, DHCP. What
+ * was killed is started again; a namespace that is gone is built anew.
  */
-export async function ensureVpcNetwork(ctx: Ec2Context, vpcId: VpcId): Promise<VpcNetwork> {
-  return underLock(ctx, vpcId, 'build the network', () => ensureLocked(ctx, vpcId));
+export async function ensureVpcNetwork(ctx: Ec2Context, vpcId: VpcId): Promise<void> {
+  await underLock(ctx, vpcId, 'build the network', () => settle(ctx, vpcId));
+  await settlePeers(ctx, vpcId);
 }
 
-async function ensureLocked(ctx: Ec2Context, vpcId: VpcId): Promise<VpcNetwork> {
-  const vpc = getVpc(ctx, vpcId);
-  const built = standing(ctx, vpcId) ?? (await build(ctx, vpc));
-  await ensureDnsmasq(ctx.layout.vpc(vpcId), dhcpNetwork(ctx, vpc));
-  return { namespacePath: namespacePath(vpcId), reachableFromHost: built.reachableFromHost };
+/** Puts what is recorded of a VPC into force, at once; nothing to do while its network is down. */
+export async function applyVpcNetwork(ctx: Ec2Context, vpcId: VpcId): Promise<void> {
+  await settleIfStanding(ctx, vpcId);
+  await settlePeers(ctx, vpcId);
+}
+
+/** Plugs a recorded interface into its VPC's network, which is built when it is missing: port, guard, rules, lease. Idempotent. */
+export async function plugInterface(ctx: Ec2Context, each: NetworkInterface): Promise<void> {
+  await underLock(ctx, each.vpcId, 'plug an interface', async () => {
+    await settle(ctx, each.vpcId, { joining: each });
+    failpoint('launch:network');
+  });
+  await settlePeers(ctx, each.vpcId);
+}
+
+/** Unplugs an interface. Absent is success, the whole network's absence too. */
+export async function unplugInterface(ctx: Ec2Context, each: NetworkInterface): Promise<void> {
+  await settleIfStanding(ctx, each.vpcId, { leaving: each });
+  await settlePeers(ctx, each.vpcId);
 }
 
 /** Whether this host can reach the VPC's private addresses directly. */
@@ -71,95 +72,20 @@ export function isReachableFromHost(ctx: Ec2Context, vpcId: VpcId): boolean {
   return standing(ctx, vpcId)?.reachableFromHost ?? false;
 }
 
-function builtMark(ctx: Ec2Context, vpcId: VpcId): string {
-  return join(ctx.layout.vpc(vpcId).runFolder, 'built.json');
+/** Interfaces of running machines whose taps nobody holds: what a stop and a start mends. */
+export async function cutOffInterfaces(ctx: Ec2Context, vpcId: VpcId): Promise<readonly NetworkInterface[]> {
+  const namespace = ctx.ground.router(vpcId);
+  const held = namespaceInode(namespace) === undefined ? [] : await heldTaps(namespace);
+  return readVpc(ctx.db, vpcId)
+    .plugged.filter(({ instance }) => instance.state === 'running')
+    .map(({ networkInterface }) => networkInterface)
+    .filter((each) => !held.includes(tapOf(each)));
 }
 
-function standing(ctx: Ec2Context, vpcId: VpcId): Built | undefined {
-  try {
-    const built = JSON.parse(readFileSync(builtMark(ctx, vpcId), 'utf8')) as Built;
-    return built.inode === namespaceInode(vpcId) ? built : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
-async function build(ctx: Ec2Context, vpc: Vpc): Promise<Built> {
-  const { vpcId } = vpc;
-  await demolish(ctx, vpcId);
-  makeFolder(ctx.layout.vpc(vpcId).runFolder, 0o711);
-  await createRouter({
-    namespace: vpcId,
-    cidr: vpc.cidrBlock,
-    serviceAddresses: [resolverAddress(vpc), '169.254.169.253', METADATA_ADDRESS],
-    segments: vpcSubnets(ctx, vpc).map((subnet) => {
-      const cidr = parseCidr(subnet.cidrBlock);
-      return { bridge: linkName('snt', subnet.subnetId), gateway: `${addressAt(cidr, 1)}/${cidr.prefix}` };
-    }),
-  });
-  const hostLink = linkName('bnv', vpcId);
-  const uplink = await createUplink({ namespace: vpcId, hostLink, cidr: vpc.cidrBlock });
-  const hasWayOut = vpc.internetGatewayId !== null;
-  await applyTables([
-    hostTable({
-      table: hostTableName(vpcId),
-      hostLink,
-      uplinkPrefix: 'bnv',
-      cidr: vpc.cidrBlock,
-      routerAddress: uplink.routerAddress,
-      hasWayOut,
-    }),
-  ]);
-  await applyTables([networkTable(rulesetOf(ctx, vpc))], vpcId);
-  if (!uplink.routed)
-    ctx.report.warn(
-      `this host uses addresses of ${vpc.cidrBlock} itself: instances are reached by bonami ssh only, not by their private addresses`,
-    );
-  const built: Built = { inode: namespaceInode(vpcId) ?? 0, reachableFromHost: uplink.routed };
-  const mark = builtMark(ctx, vpcId);
-  writeFileSync(`${mark}.new`, JSON.stringify(built), { mode: 0o600 });
-  renameSync(`${mark}.new`, mark);
-  return built;
-}
-
-/** Plugs an interface into its VPC's network, which is built when it is missing: port, guard, rules, lease. Idempotent. */
-export async function plugInterface(
-  ctx: Ec2Context,
-  each: NetworkInterface,
-  { uid }: { readonly uid: number },
-): Promise<void> {
-  await underLock(ctx, each.vpcId, 'plug an interface', async () => {
-    await ensureLocked(ctx, each.vpcId);
-    failpoint('launch:network');
-    const { macAddress: mac, privateIpAddress: address } = each;
-    const port = { ...portOf(each), mac };
-    await createPort({ ...port, bridge: linkName('snt', each.subnetId), address, uid });
-    const guard = guardTable({ tap: port.tap, mac, addresses: [address] });
-    const rules = networkTable(rulesetOf(ctx, getVpc(ctx, each.vpcId)));
-    await settleAll([applyTables([guard, rules], each.vpcId), addressPort(port)]);
-    const hostname = `ip-${address.replaceAll('.', '-')}`;
-    putDhcpHost(ctx.layout.vpc(each.vpcId), { key: port.tap, mac, address, hostname });
-  });
-}
-
-/** Unplugs an interface. Absent is success, the whole network's absence too. */
-export async function unplugInterface(ctx: Ec2Context, each: NetworkInterface): Promise<void> {
-  await underLock(ctx, each.vpcId, 'unplug an interface', async () => {
-    const port = portOf(each);
-    removeDhcpHost(ctx.layout.vpc(each.vpcId), port.tap);
-    if (namespaceInode(each.vpcId) === undefined) return;
-    await deletePort(port);
-    // The guard outlives its link.
-    await deleteTable(guardName(port.tap), each.vpcId);
-    await applyTables([networkTable(rulesetOf(ctx, getVpc(ctx, each.vpcId), each))], each.vpcId);
-  });
-}
-
-/** Puts changed security groups into force at once; nothing to do while the network is down. */
-export async function applySecurityGroups(ctx: Ec2Context, vpcId: VpcId): Promise<void> {
-  await underLock(ctx, vpcId, 'apply security groups', async () => {
-    if (standing(ctx, vpcId)) await applyTables([networkTable(rulesetOf(ctx, getVpc(ctx, vpcId)))], vpcId);
-  });
+/** Taps that a machine has open: they have a carrier. */
+async function heldTaps(namespace: NamedNamespace): Promise<readonly string[]> {
+  const { links } = await probeKernel(namespace, { dual: false });
+  return [...links.values()].filter(({ hasCarrier }) => hasCarrier).map(({ name }) => name);
 }
 
 export interface RemoveOptions {
@@ -180,22 +106,188 @@ export async function removeVpcNetwork(
     await before();
     await demolish(ctx, vpcId);
     rmSync(ctx.layout.vpc(vpcId).runFolder, { recursive: true, force: true });
+    await releaseGround(ctx, vpcId);
   });
 }
 
 /** Starts what serves a standing network and has died or is out of date. For the agent. */
 export async function repairVpcServices(ctx: Ec2Context, vpcId: VpcId): Promise<void> {
-  if (standing(ctx, vpcId) && !isServing(ctx.layout.vpc(vpcId), vpcId)) await ensureVpcNetwork(ctx, vpcId);
+  await ctx.ground.repair();
+  if (standing(ctx, vpcId) && !isServing(ctx.layout.vpc(vpcId), ctx.ground.router(vpcId)))
+    await ensureVpcNetwork(ctx, vpcId);
+}
+
+interface Change {
+  readonly joining?: NetworkInterface;
+  /** Left out, whatever is recorded. */
+  readonly leaving?: NetworkInterface;
+}
+
+async function settleIfStanding(ctx: Ec2Context, vpcId: VpcId, change: Change = {}): Promise<void> {
+  await underLock(ctx, vpcId, 'change the network', async () => {
+    if (standing(ctx, vpcId)) await settle(ctx, vpcId, change);
+  });
+}
+
+/** Peers share links, routes and the members of groups. Each under its own lock, one after the other. */
+async function settlePeers(ctx: Ec2Context, vpcId: VpcId): Promise<void> {
+  for (const peer of peersOf(ctx.db, vpcId)) await settleIfStanding(ctx, peer);
+}
+
+/** The way from what is to what is recorded. Every step leaves alone what is already right. */
+async function settle(ctx: Ec2Context, vpcId: VpcId, change: Change = {}): Promise<void> {
+  const { ground } = ctx;
+  await ground.ensure(vpcId);
+  // Only now: the ground may be another one than before.
+  const namespace = ground.router(vpcId);
+  if (standing(ctx, vpcId) === undefined) await begin(ctx, vpcId);
+  const records = await presentRecords(ctx, vpcId, change);
+  const uplink = await settleUplink(ctx, records);
+  const crossings = await ensureCrossings(ctx, records);
+  const router = routerSpec({ records, hostAddress: uplink.hostAddress, crossings });
+  const rules = networkRuleset(records, crossings);
+  await ensureRouter(namespace, router, async () => {
+    await applyTables(namespace, [networkTable(rules), guardsTable(guardsOf(records))]);
+    await applyTables(ground.namespace, [
+      hostTable({
+        table: hostTableName(vpcId),
+        hostLink: hostLinkName(vpcId),
+        uplinkPrefix: UPLINK_PREFIX,
+        blocks: blocksOf(records.vpc),
+        routerAddress: uplink.routerAddress,
+        hasWayOut: rules.hasWayOut,
+        publicAddresses: records.addresses.map(({ publicIp, carrierIp, reach }) => ({
+          address: publicIp,
+          carrier: carrierIp,
+          isHidden: reach === 'host',
+        })),
+      }),
+    ]);
+  });
+  const paths = ctx.layout.vpc(vpcId);
+  syncDhcpHosts(paths, dhcpHosts(records, ctx.region));
+  if (change.leaving === undefined)
+    await ensureDnsmasq(
+      paths,
+      { namespace, isRootless: ground.isRootless },
+      dhcpNetwork(records, {
+        region: ctx.region,
+        upstream: records.internetGateway === undefined ? [] : ground.resolvers(),
+      }),
+    );
+  note(ctx, vpcId, uplink);
+}
+
+/** A namespace from nothing: whatever is left of an older one goes first. */
+async function begin(ctx: Ec2Context, vpcId: VpcId): Promise<void> {
+  await demolish(ctx, vpcId);
+  makeFolder(ctx.layout.vpc(vpcId).runFolder, 0o711);
+  await createNamespace(ctx.ground.router(vpcId));
+  if (!ctx.ground.isRootless) await passForeignFirewalls(ctx.ground.namespace, UPLINK_PREFIX);
+}
+
+/**
+ * The records as they are to be in force. An interface of an instance on its way out stays while its tap is there,
+ * and is not made again when it has gone.
+ */
+async function presentRecords(ctx: Ec2Context, vpcId: VpcId, change: Change): Promise<VpcRecords> {
+  const records = readVpc(ctx.db, vpcId);
+  const links = await linksOf(ctx.ground.router(vpcId));
+  return {
+    ...records,
+    plugged: records.plugged.filter(({ networkInterface, instance }) => {
+      const { networkInterfaceId } = networkInterface;
+      if (networkInterfaceId === change.leaving?.networkInterfaceId) return false;
+      if (instance.state === 'running' || instance.state === 'pending') return true;
+      return links.includes(tapOf(networkInterface));
+    }),
+  };
+}
+
+async function settleUplink(ctx: Ec2Context, { vpc, addresses }: VpcRecords): Promise<Uplink> {
+  const uplink = await ensureUplink({
+    ground: ctx.ground,
+    namespace: ctx.ground.router(vpc.vpcId),
+    hostLink: hostLinkName(vpc.vpcId),
+    cidr: vpc.cidrBlock,
+    carriers: addresses.map(({ carrierIp }) => carrierIp),
+  });
+  await answerOnLan(ctx.ground.namespace, {
+    note: join(ctx.layout.vpc(vpc.vpcId).runFolder, 'lan.json'),
+    addresses: addresses.filter(({ reach }) => reach === 'lan').map(({ publicIp }) => publicIp),
+  });
+  if (!uplink.routed && !ctx.ground.isRootless && standing(ctx, vpc.vpcId)?.reachableFromHost !== false)
+    ctx.report.warn(
+      `this host uses addresses of ${vpc.cidrBlock} itself: instances are reached by bonami ssh only, not by their private addresses`,
+    );
+  return uplink;
+}
+
+/** Links to the peers whose networks stand; made here when this network is the later one. Their names. */
+async function ensureCrossings(ctx: Ec2Context, { vpc, peerings }: VpcRecords): Promise<ReadonlySet<string>> {
+  const up = peerings.filter(({ peer }) => standing(ctx, peer.vpcId) !== undefined);
+  if (up.length === 0) return new Set();
+  const { ground } = ctx;
+  return withLock(ground.uplinkLock, { purpose: 'join networks' }, async () => {
+    const links = await linksOf(ground.router(vpc.vpcId));
+    for (const peering of up) {
+      const link = crossingLink(peering);
+      const { requesterVpcId, accepterVpcId } = peering.connection;
+      if (!links.includes(link))
+        await joinRouters([ground.router(requesterVpcId), ground.router(accepterVpcId)], {
+          link,
+          macs: crossingMacs(peering),
+        });
+    }
+    return new Set(up.map(crossingLink));
+  });
+}
+
+function builtMark(ctx: Ec2Context, vpcId: VpcId): string {
+  return join(ctx.layout.vpc(vpcId).runFolder, 'built.json');
+}
+
+function standing(ctx: Ec2Context, vpcId: VpcId): Built | undefined {
+  try {
+    const built = JSON.parse(readFileSync(builtMark(ctx, vpcId), 'utf8')) as Built;
+    return built.inode === namespaceInode(ctx.ground.router(vpcId)) ? built : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function note(ctx: Ec2Context, vpcId: VpcId, { routed }: Uplink): void {
+  const inode = namespaceInode(ctx.ground.router(vpcId)) ?? 0;
+  const mark = builtMark(ctx, vpcId);
+  writeFileSync(`${mark}.new`, JSON.stringify({ inode, reachableFromHost: routed } satisfies Built), {
+    mode: 0o600,
+  });
+  renameSync(`${mark}.new`, mark);
 }
 
 /** A process left inside would keep the namespace and its links alive, so they end first. */
 async function demolish(ctx: Ec2Context, vpcId: VpcId): Promise<void> {
+  const { ground } = ctx;
   const paths = ctx.layout.vpc(vpcId);
   rmSync(builtMark(ctx, vpcId), { force: true });
   await stopDnsmasq(paths);
-  await deleteUplink(linkName('bnv', vpcId));
-  await deleteTable(`inet ${hostTableName(vpcId)}`);
-  await deleteNamespace(vpcId);
+  // Without its ground nothing can be left on it.
+  if (namespaceInode(ground.namespace) === undefined) return;
+  await answerOnLan(ground.namespace, { note: join(paths.runFolder, 'lan.json'), addresses: [] });
+  await deleteUplink(ground.namespace, hostLinkName(vpcId));
+  await deleteTable(ground.namespace, `inet ${hostTableName(vpcId)}`);
+  await deleteNamespace(ground.router(vpcId));
+}
+
+/** What was opened for all networks is closed after the last one. */
+async function releaseGround({ ground }: Ec2Context, vpcId: VpcId): Promise<void> {
+  if (!ground.isRootless)
+    await withLock(ground.uplinkLock, { purpose: 'close the last network' }, async () => {
+      const links = await linksOf(ground.namespace);
+      if (!links.some((link) => link.startsWith(UPLINK_PREFIX)))
+        await unpassForeignFirewalls(ground.namespace);
+    });
+  await ground.release(vpcId);
 }
 
 async function underLock<T>(
@@ -208,67 +300,9 @@ async function underLock<T>(
 }
 
 export function hostTableName(vpcId: VpcId): string {
-  return `bonami_${linkName('bnv', vpcId)}`;
+  return `bonami_${hostLinkName(vpcId)}`;
 }
 
-function portOf({ vpcId, networkInterfaceId }: NetworkInterface): {
-  readonly namespace: string;
-  readonly tap: string;
-} {
-  return { namespace: vpcId, tap: linkName('eni', networkInterfaceId) };
-}
-
-function getVpc(ctx: Ec2Context, vpcId: VpcId): Vpc {
-  const vpc = vpcs.get(ctx.db, vpcId);
-  if (vpc === undefined) throw new HostError('RecordMissing', `there is no record of ${vpcId}`);
-  return vpc;
-}
-
-function vpcSubnets(ctx: Ec2Context, { vpcId }: Vpc): readonly Subnet[] {
-  return subnets.listBy(ctx.db, 'vpc_id', vpcId);
-}
-
-/** EC2's resolver: the network's address plus two (AWS: "Amazon DNS server"). */
-function resolverAddress({ cidrBlock }: Vpc): string {
-  return addressAt(parseCidr(cidrBlock), 2);
-}
-
-/** Rules for all interfaces of active instances, `without` one that is on its way out. */
-function rulesetOf(ctx: Ec2Context, vpc: Vpc, without?: NetworkInterface): ReturnType<typeof networkRuleset> {
-  const plugged = networkInterfaces.listBy(ctx.db, 'vpc_id', vpc.vpcId).flatMap((networkInterface) => {
-    if (
-      networkInterface.attachment === null ||
-      networkInterface.networkInterfaceId === without?.networkInterfaceId
-    )
-      return [];
-    const instance = instances.get(ctx.db, networkInterface.attachment.instanceId);
-    if (instance === undefined || !ACTIVE_STATES.has(instance.state)) return [];
-    return [{ networkInterface, hopLimit: instance.metadataOptions.httpPutResponseHopLimit }];
-  });
-  return networkRuleset({
-    vpc,
-    groups: securityGroups.listBy(ctx.db, 'vpc_id', vpc.vpcId),
-    interfaces: plugged,
-  });
-}
-
-function dhcpNetwork(ctx: Ec2Context, vpc: Vpc): DhcpNetwork {
-  return {
-    namespace: vpc.vpcId,
-    cidr: vpc.cidrBlock,
-    segments: vpcSubnets(ctx, vpc).map((subnet) => {
-      const cidr = parseCidr(subnet.cidrBlock);
-      return {
-        bridge: linkName('snt', subnet.subnetId),
-        network: formatIpv4(cidr.network),
-        netmask: netmask(cidr),
-        router: addressAt(cidr, 1),
-      };
-    }),
-    resolver: resolverAddress(vpc),
-    domain: ctx.region === 'us-east-1' ? 'ec2.internal' : `${ctx.region}.compute.internal`,
-    metadataAddress: METADATA_ADDRESS,
-    mtu: LINK_MTU,
-    upstream: vpc.internetGatewayId === null ? [] : hostResolvers(),
-  };
+function hostLinkName(vpcId: VpcId): string {
+  return linkName('bnv', vpcId);
 }

@@ -46,14 +46,8 @@ export class AgentClient {
     return { build: (await this.#ask({ do: 'hello' })).build ?? '' };
   }
 
-  async serve({
-    vpcId,
-    namespacePath,
-  }: {
-    readonly vpcId: string;
-    readonly namespacePath: string;
-  }): Promise<void> {
-    await this.#ask({ do: 'serve', vpcId, namespacePath });
+  async serve({ vpcId }: { readonly vpcId: string }): Promise<void> {
+    await this.#ask({ do: 'serve', vpcId });
   }
 
   async release({ vpcId }: { readonly vpcId: string }): Promise<void> {

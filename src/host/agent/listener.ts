@@ -1,9 +1,10 @@
 import type { Server } from 'node:net';
 import { startNodeHelper } from '../command.ts';
 import { HostError } from '../../core/errors.ts';
+import type { Namespace } from '../link/namespace.ts';
 
 export interface ListenRequest {
-  readonly namespacePath: string;
+  readonly namespace: Namespace;
   readonly address: string;
   readonly port: number;
   /** The program that opens the socket (dist/listen-helper.js). */
@@ -15,16 +16,16 @@ export interface ListenRequest {
  * helper is started inside, opens the socket, hands it over and ends.
  */
 export async function listenInNamespace({
-  namespacePath,
+  namespace,
   address,
   port,
   helper,
 }: ListenRequest): Promise<Server> {
-  const child = startNodeHelper(['nsenter', `--net=${namespacePath}`], helper, [address, String(port)]);
+  const child = startNodeHelper(namespace.enter, helper, [address, String(port)]);
   return new Promise((resolve, reject) => {
     const fail = (cause?: unknown): void =>
       reject(
-        new HostError('ListenFailed', `cannot listen on ${address}:${port} in '${namespacePath}'`, {
+        new HostError('ListenFailed', `cannot listen on ${address}:${port} in '${namespace.file}'`, {
           cause,
           hint: 'bonami doctor',
         }),

@@ -3,7 +3,7 @@
 export type AgentRequest =
   | { readonly do: 'hello' }
   /** Answer the metadata requests of this network's machines; answered when the service listens. */
-  | { readonly do: 'serve'; readonly vpcId: string; readonly namespacePath: string }
+  | { readonly do: 'serve'; readonly vpcId: string }
   /** Let go of the network's namespace. */
   | { readonly do: 'release'; readonly vpcId: string }
   | { readonly do: 'stop' };

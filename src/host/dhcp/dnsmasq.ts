@@ -6,8 +6,8 @@ import {
   existsSync,
   mkdirSync,
   openSync,
+  readdirSync,
   readFileSync,
-  readlinkSync,
   renameSync,
   rmSync,
   writeFileSync,
@@ -15,10 +15,11 @@ import {
 import { join } from 'node:path';
 import { HostError } from '../../core/errors.ts';
 import { startDetached } from '../command.ts';
-import { namespaceInode, namespacePath } from '../link/namespace.ts';
+import { isInside, type Namespace } from '../link/namespace.ts';
 import { identify, isRunning, recordedIdentity, recordIdentity, signalProcess } from '../process/identity.ts';
 import { isLocked, lock } from '../process/lock.ts';
 import { waitUntil } from '../wait-until.ts';
+import { dnsmasqConfig, type DhcpNetwork } from './dnsmasq-config.ts';
 
 export interface DhcpPaths {
   readonly runFolder: string;
@@ -26,111 +27,59 @@ export interface DhcpPaths {
   readonly dnsmasqLock: string;
   readonly dnsmasqProcess: string;
   readonly dnsmasqLog: string;
-  /** A file per machine. */
+  /** Leases and names, a file per machine each. */
   readonly dhcpHosts: string;
+  readonly dnsNames: string;
 }
 
-export interface DhcpNetwork {
-  readonly namespace: string;
-  readonly cidr: string;
-  readonly segments: readonly {
-    readonly bridge: string;
-    readonly network: string;
-    readonly netmask: string;
-    readonly router: string;
-  }[];
-  /** The name server's address, as machines are told it. */
-  readonly resolver: string;
-  readonly domain: string;
-  readonly metadataAddress: string;
-  readonly mtu: number;
-  /** Servers to ask about other names; none makes every other name unknown at once. */
-  readonly upstream: readonly string[];
+/** Where dnsmasq runs. */
+export interface DhcpPlace {
+  readonly namespace: Namespace;
+  /** In a user namespace nobody has a user id but its root, who has no power outside. */
+  readonly isRootless: boolean;
 }
 
-/** dnsmasq's configuration; dnsmasq(8) explains every line. Pure. */
-export function dnsmasqConfig(network: DhcpNetwork, hosts: string): string {
-  return `${[
-    'keep-in-foreground',
-    'log-facility=-',
-    'user=nobody',
-    'group=nogroup',
-    'pid-file=',
-    // No lease file: every lease is fixed, so there is nothing to remember.
-    'leasefile-ro',
-    'bind-dynamic',
-    ...network.segments.map(({ bridge }) => `interface=${bridge}`),
-    `listen-address=${network.resolver}`,
-    'listen-address=169.254.169.253',
-    'except-interface=lo',
-    'no-resolv',
-    'no-hosts',
-    // Answer at once: nobody else hands out addresses here, and nobody can take one.
-    'no-ping',
-    'dhcp-authoritative',
-    `domain=${network.domain}`,
-    `local=/${network.domain}/`,
-    `synth-domain=${network.domain},${network.cidr},ip-`,
-    `host-record=instance-data.${network.domain},${network.metadataAddress}`,
-    // cloud-init tries these before it believes a resolver (cloudinit/util.py, is_resolvable): an answer from here
-    // takes a millisecond, one from upstream may take seconds. Names without a dot never leave either.
-    'domain-needed',
-    'bogus-priv',
-    'local=/invalid/',
-    'local=/does-not-exist.example.com/',
-    'local=/instance-data/',
-    ...network.upstream.map((server) => `server=${server}`),
-    ...network.segments.flatMap(({ network: start, netmask, router }, index) => [
-      `dhcp-range=set:s${index},${start},static,${netmask},1h`,
-      `dhcp-option=tag:s${index},3,${router}`,
-    ]),
-    `dhcp-option=6,${network.resolver}`,
-    `dhcp-option=26,${network.mtu}`,
-    `dhcp-hostsdir=${hosts}`,
-  ].join('\n')}\n`;
-}
-
-/** Makes sure that dnsmasq serves this network, in this very namespace. */
-export async function ensureDnsmasq(paths: DhcpPaths, network: DhcpNetwork): Promise<void> {
-  if (isServing(paths, network.namespace)) return;
+/** Makes sure that dnsmasq serves this very network in this very namespace, with exactly these machines. */
+export async function ensureDnsmasq(
+  paths: DhcpPaths,
+  { namespace, isRootless }: DhcpPlace,
+  network: DhcpNetwork,
+): Promise<void> {
+  // No group keeps the one it has: an ordinary user's namespace lets nobody change theirs (user_namespaces(7)).
+  const user = isRootless ? { user: 'root', group: '' } : { user: 'nobody', group: 'nogroup' };
+  const text = dnsmasqConfig(network, paths, user);
+  const config = configFile(paths);
+  if (isServing(paths, namespace) && readFileSync(config, 'utf8') === text) return;
   await stopDnsmasq(paths);
   prepareFolders(paths);
   rmSync(staleMark(paths), { force: true });
-  const config = join(paths.runFolder, 'dnsmasq.conf');
-  writeFileSync(config, dnsmasqConfig(network, paths.dhcpHosts));
+  writeFileSync(config, text);
   const held = await lock(paths.dnsmasqLock, { purpose: 'start dnsmasq', timeoutMs: 5_000 });
   const output = openSync(paths.dnsmasqLog, 'w', 0o600);
   try {
-    const pid = await startDetached(
-      'nsenter',
-      [`--net=${namespacePath(network.namespace)}`, 'dnsmasq', `--conf-file=${config}`],
-      {
-        output,
-        inherit: [held.descriptor],
-      },
-    );
+    const [program = 'dnsmasq', ...words] = [...namespace.enter, 'dnsmasq', `--conf-file=${config}`];
+    const pid = await startDetached(program, words, { output, inherit: [held.descriptor] });
     const identity = identify(pid);
     if (identity) recordIdentity(paths.dnsmasqProcess, identity);
-    await untilServing(paths, pid);
+    await untilServing(paths, pid, network.answersNames);
   } finally {
     closeSync(output);
     held.release();
   }
 }
 
+function configFile({ runFolder }: DhcpPaths): string {
+  return join(runFolder, 'dnsmasq.conf');
+}
+
 /**
  * Whether the recorded dnsmasq runs, remembers no lease that was taken back, and is in the namespace that there is
  * now: one left in an old one answers nobody.
  */
-export function isServing(paths: DhcpPaths, namespace: string): boolean {
+export function isServing(paths: DhcpPaths, namespace: Namespace): boolean {
   if (existsSync(staleMark(paths))) return false;
   const identity = recordedIdentity(paths.dnsmasqProcess);
-  if (identity === undefined || !isRunning(identity)) return false;
-  try {
-    return readlinkSync(`/proc/${identity.pid}/ns/net`) === `net:[${namespaceInode(namespace)}]`;
-  } catch {
-    return false;
-  }
+  return identity !== undefined && isRunning(identity) && isInside(namespace, identity.pid);
 }
 
 /** Ends dnsmasq; absent is success. */
@@ -149,32 +98,57 @@ export async function stopDnsmasq(paths: DhcpPaths): Promise<void> {
 }
 
 export interface DhcpHost {
-  /** Names the file: a link name. */
+  /** Names its files: a link name. */
   readonly key: string;
   readonly mac: string;
+  /** The one that it gets by DHCP. */
   readonly address: string;
+  readonly address6?: string;
   readonly hostname: string;
-}
-
-/** Gives a machine its fixed lease; noticed at once by a running dnsmasq. `id:*`: images change their client ids. */
-export function putDhcpHost(paths: DhcpPaths, { key, mac, address, hostname }: DhcpHost): void {
-  prepareFolders(paths);
-  // Complete and readable before it appears: dnsmasq reads it, as nobody, the moment it does.
-  const fresh = join(paths.runFolder, `${key}.new`);
-  writeFileSync(fresh, `${mac},id:*,${address},${hostname}\n`);
-  chmodSync(fresh, 0o644);
-  renameSync(fresh, join(paths.dhcpHosts, key));
+  /** Every address with its names, the one that it is known by first. */
+  readonly names: readonly { readonly address: string; readonly names: readonly string[] }[];
 }
 
 /**
- * Takes a lease back. dnsmasq does not notice that a file is gone; it forgets when it is restarted. The
- * agent does that soon, or else the next launch, before the address can be given to somebody else.
+ * Gives exactly these machines their fixed leases and names. New ones are noticed at once by a running dnsmasq, and
+ * names that have gone too. Leases that were taken back it forgets only when it is restarted: by the agent soon, or
+ * else by the next launch, before the address can be given to somebody else.
  */
-export function removeDhcpHost(paths: DhcpPaths, key: string): void {
-  const file = join(paths.dhcpHosts, key);
-  if (!existsSync(file)) return;
-  writeFileSync(staleMark(paths), '', { mode: 0o600 });
-  rmSync(file);
+export function syncDhcpHosts(paths: DhcpPaths, hosts: readonly DhcpHost[]): void {
+  prepareFolders(paths);
+  const leases = new Map(hosts.map((host) => [host.key, leaseLine(host)]));
+  for (const key of readdirSync(paths.dhcpHosts)) {
+    if (leases.get(key) === readFileSync(join(paths.dhcpHosts, key), 'utf8')) leases.delete(key);
+    else {
+      writeFileSync(staleMark(paths), '', { mode: 0o600 });
+      rmSync(join(paths.dhcpHosts, key));
+    }
+  }
+  for (const [key, text] of leases) put(paths, join(paths.dhcpHosts, key), text);
+  const names = new Map(hosts.map((host) => [host.key, nameLines(host)]));
+  for (const key of readdirSync(paths.dnsNames)) {
+    const file = join(paths.dnsNames, key);
+    if (names.get(key) === readFileSync(file, 'utf8')) names.delete(key);
+    else if (!names.has(key)) rmSync(file);
+  }
+  for (const [key, text] of names) put(paths, join(paths.dnsNames, key), text);
+}
+
+/** `id:*`: images change their client ids. */
+function leaseLine({ mac, address, address6, hostname }: DhcpHost): string {
+  return `${mac},id:*,${address},${address6 === undefined ? '' : `[${address6}],`}${hostname}\n`;
+}
+
+function nameLines({ names }: DhcpHost): string {
+  return names.map((each) => `${each.address} ${each.names.join(' ')}\n`).join('');
+}
+
+/** Complete and readable before it appears: dnsmasq reads it, as nobody, the moment it does. */
+function put({ runFolder }: DhcpPaths, file: string, text: string): void {
+  const fresh = join(runFolder, 'host.new');
+  writeFileSync(fresh, text);
+  chmodSync(fresh, 0o644);
+  renameSync(fresh, file);
 }
 
 /** Present when a running dnsmasq remembers leases that have been taken back. */
@@ -182,21 +156,23 @@ function staleMark({ runFolder }: DhcpPaths): string {
   return join(runFolder, 'dhcp-stale');
 }
 
-function prepareFolders({ runFolder, dhcpHosts }: DhcpPaths): void {
+function prepareFolders({ runFolder, dhcpHosts, dnsNames }: DhcpPaths): void {
   mkdirSync(runFolder, { recursive: true, mode: 0o711 });
-  mkdirSync(dhcpHosts, { recursive: true, mode: 0o755 });
-  // dnsmasq reads it as nobody.
+  // dnsmasq reads them as nobody.
   chmodSync(runFolder, 0o711);
-  chmodSync(dhcpHosts, 0o755);
+  for (const folder of [dhcpHosts, dnsNames]) {
+    mkdirSync(folder, { recursive: true, mode: 0o755 });
+    chmodSync(folder, 0o755);
+  }
 }
 
-/** Serving means: its sockets for names (53) and addresses (67) are bound, in its own namespace. */
-async function untilServing(paths: DhcpPaths, pid: number): Promise<void> {
+/** Serving means: its sockets for addresses (67) and, if it answers any, for names (53) are bound, in its namespace. */
+async function untilServing(paths: DhcpPaths, pid: number, answersNames: boolean): Promise<void> {
   const ready = await waitUntil(
     () => {
       if (identify(pid) === undefined) throw failed(paths);
       const sockets = readFileSync(`/proc/${pid}/net/udp`, 'utf8');
-      return /:0035 /.test(sockets) && /:0043 /.test(sockets) ? true : undefined;
+      return (!answersNames || /:0035 /.test(sockets)) && /:0043 /.test(sockets) ? true : undefined;
     },
     { timeoutMs: 10_000, pauseMs: 2, maxPauseMs: 20 },
   );

@@ -1,20 +1,18 @@
-import { within } from '../link/namespace.ts';
-import { run } from '../command.ts';
+import { within, type Namespace } from '../link/namespace.ts';
 
-/** Puts tables into force, all in one transaction; in the host's own network when no namespace is named. */
-export async function applyTables(texts: readonly string[], namespace?: string): Promise<void> {
+/** Puts tables into force, all in one transaction. */
+export async function applyTables(namespace: Namespace, texts: readonly string[]): Promise<void> {
   await within(namespace, 'nft', ['-f', '-'], texts.join(''));
 }
 
 /** Takes a table away; absent is success. `name` has its family: `inet bonami`. */
-export async function deleteTable(name: string, namespace?: string): Promise<void> {
-  await applyTables([`table ${name}\ndelete table ${name}\n`], namespace);
+export async function deleteTable(namespace: Namespace, name: string): Promise<void> {
+  await applyTables(namespace, [`table ${name}\ndelete table ${name}\n`]);
 }
 
-/** Names of the host's own tables, with their families. */
-export async function hostTables(): Promise<readonly string[]> {
-  const { stdout } = await run('nft', ['list', 'tables']);
-  return stdout
+/** Names of a namespace's tables, with their families. */
+export async function tablesOf(namespace: Namespace): Promise<readonly string[]> {
+  return (await within(namespace, 'nft', ['list', 'tables']))
     .split('\n')
     .flatMap((line) => (line.startsWith('table ') ? [line.slice('table '.length).trim()] : []));
 }

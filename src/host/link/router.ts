@@ -1,70 +1,160 @@
 // The router of a private network: a namespace with one bridge per subnet. Ports are isolated and the bridge answers
 // ARP for everybody (proxy_arp_pvlan), so traffic between two machines of one subnet is routed through the namespace
 // and meets its forward hook. Nothing depends on br_netfilter or on conntrack in the bridge family.
-import { createNamespace, ipBatch, setSysctls } from './namespace.ts';
+import { existsSync } from 'node:fs';
+import { HostError } from '../../core/errors.ts';
+import { probeKernel } from './kernel-state.ts';
+import { ipBatch, setSysctls, within, type NamedNamespace, type Namespace } from './namespace.ts';
+import { routerChanges } from './router-changes.ts';
+
+/** What a router shall be. Addresses and blocks are IPv4 or IPv6 in canonical text. */
+export interface Router {
+  /** The network's own blocks; addresses in them that nobody has go nowhere. */
+  readonly blocks: readonly string[];
+  /** Addresses of services that the router itself offers: names and metadata. */
+  readonly serviceAddresses: readonly string[];
+  /** The host's end of the uplink. */
+  readonly hostAddress: string;
+  readonly segments: readonly Segment[];
+  readonly ports: readonly Port[];
+  readonly crossings: readonly Crossing[];
+}
 
 export interface Segment {
   readonly bridge: string;
-  /** Router's address in the subnet, with its prefix length. */
-  readonly gateway: string;
+  readonly mac: string;
+  /** The router's addresses in the subnet, with their prefix lengths. */
+  readonly gateways: readonly string[];
+  /** Number of its routing table. */
+  readonly table: number;
+  /** Where traffic of its machines goes that leaves the network's blocks; what no route has goes nowhere. */
+  readonly routes: readonly SegmentRoute[];
 }
 
-export interface Router {
-  readonly namespace: string;
-  /** The whole network; addresses in it that nobody has go nowhere. */
-  readonly cidr: string;
-  /** Addresses of services that the router itself offers: names and metadata. */
-  readonly serviceAddresses: readonly string[];
-  readonly segments: readonly Segment[];
+export interface SegmentRoute {
+  readonly destination: string;
+  readonly hop: Hop;
+}
+
+export type Hop =
+  | { readonly kind: 'uplink' }
+  | { readonly kind: 'nowhere' }
+  | { readonly kind: 'machine'; readonly bridge: string; readonly address: string }
+  | { readonly kind: 'crossing'; readonly link: string };
+
+/** A machine's tap. */
+export interface Port {
+  readonly tap: string;
+  readonly bridge: string;
+  readonly mac: string;
+  readonly addresses: readonly string[];
+  /** User that may open the tap. */
+  readonly uid: number;
+  /** Pairs of queues that a machine may open. */
+  readonly queues: number;
+  /** What may be sent to the machine; as much as it can when absent. */
+  readonly bitsPerSecond?: number;
+}
+
+/** A link to another router, made by `joinRouters`. */
+export interface Crossing {
+  readonly link: string;
+  /** The other end's. */
+  readonly peerMac: string;
 }
 
 export const LINK_MTU = 9001;
+export const UPLINK_NAME = 'up0';
+const TUN_DEVICE = '/dev/net/tun';
 
-/** Builds the namespace of a router; the caller has made sure that there is none. */
-export async function createRouter({ namespace, cidr, serviceAddresses, segments }: Router): Promise<void> {
-  await createNamespace(namespace);
+/**
+ * Makes a router what it shall be, from whatever the kernel has now: what is missing is made, what is stale goes,
+ * and the rest is not touched, so that machines do not notice. `guard` puts the firewall into force; a new tap passes
+ * nothing before.
+ */
+export async function ensureRouter(
+  namespace: Namespace,
+  router: Router,
+  guard: () => Promise<void>,
+): Promise<void> {
+  if (router.ports.length > 0 && !existsSync(TUN_DEVICE))
+    throw new HostError('NoTunDevice', `'${TUN_DEVICE}' does not exist, so a machine cannot have a network`, {
+      hint: 'sudo modprobe tun',
+    });
+  const dual = router.blocks.some((block) => block.includes(':'));
+  const changes = routerChanges(router, await probeKernel(namespace, { dual }));
+  // Before the links: a bridge takes what is set for all and for new ones.
+  if (changes.isNew) await setSysctls(namespace, NAMESPACE_SETTINGS);
+  await ipBatch(namespace, changes.links);
   await setSysctls(
-    {
-      'net.ipv4.ip_forward': 1,
-      'net.ipv4.conf.all.send_redirects': 0,
-      'net.ipv4.conf.default.send_redirects': 0,
-      'net.ipv4.conf.default.accept_redirects': 0,
-      // IPv6 is cleanly absent, so that what tries it fails at once instead of waiting.
-      'net.ipv6.conf.all.disable_ipv6': 1,
-      'net.ipv6.conf.default.disable_ipv6': 1,
-      'net.bridge.bridge-nf-call-iptables': 0,
-      'net.bridge.bridge-nf-call-ip6tables': 0,
-      'net.bridge.bridge-nf-call-arptables': 0,
-    },
     namespace,
+    Object.assign(
+      {},
+      ...changes.newBridges.map((bridge) => bridgeSettings(bridge, dual)),
+      ...(dual ? [DUAL_SETTINGS, ...router.crossings.map(({ link }) => ipv6On(link))] : []),
+    ) as Record<string, number>,
   );
-  await ipBatch(
-    [
-      'link set lo up',
-      ...serviceAddresses.map((address) => `addr add ${address}/32 dev lo`),
-      ...segments.flatMap(({ bridge, gateway }, index) => [
-        `link add ${bridge} type bridge stp_state 0 mcast_snooping 0`,
-        // An explicit address: otherwise it would follow the ports as they come and go.
-        `link set ${bridge} address 02:ff:00:00:00:${(index + 1).toString(16).padStart(2, '0')} mtu ${LINK_MTU}`,
-        `addr add ${gateway} dev ${bridge}`,
-        `link set ${bridge} up`,
-      ]),
-      `route add blackhole ${cidr}`,
-    ],
-    namespace,
-  );
-  await setSysctls(
-    Object.assign({}, ...segments.map(({ bridge }) => bridgeSettings(bridge))) as Record<string, number>,
-    namespace,
-  );
+  await ipBatch(namespace, changes.addresses);
+  if (changes.addresses6.length > 0) await ipBatch6(namespace, changes.addresses6);
+  await guard();
+  await ipBatch(namespace, changes.up);
+  // A static forwarding entry, because flooding is off and a learned one ages out.
+  const entries = changes.forwarding.map((entry) => `fdb replace ${entry} master static`);
+  if (entries.length > 0) await within(namespace, 'bridge', ['-batch', '-'], `${entries.join('\n')}\n`);
+  const limits = router.ports
+    .filter(({ tap }) => changes.newTaps.includes(tap))
+    .flatMap(({ tap, bitsPerSecond }) => (bitsPerSecond === undefined ? [] : [limit(tap, bitsPerSecond)]));
+  if (limits.length > 0) await within(namespace, 'tc', ['-batch', '-'], `${limits.join('\n')}\n`);
 }
 
-function bridgeSettings(bridge: string): Readonly<Record<string, number>> {
+/** A queue of 50 ms, and a bucket that a timer of 4 ms can fill (tc-tbf(8)). */
+function limit(tap: string, bitsPerSecond: number): string {
+  const burst = Math.max(Math.ceil(bitsPerSecond / 8 / 250), 64 * 1024);
+  return `qdisc replace dev ${tap} root tbf rate ${bitsPerSecond}bit burst ${burst} latency 50ms`;
+}
+
+async function ipBatch6(namespace: Namespace, lines: readonly string[]): Promise<void> {
+  await within(namespace, 'ip', ['-6', '-batch', '-'], `${lines.join('\n')}\n`);
+}
+
+const NAMESPACE_SETTINGS: Readonly<Record<string, number>> = {
+  'net.ipv4.ip_forward': 1,
+  'net.ipv4.conf.all.send_redirects': 0,
+  'net.ipv4.conf.default.send_redirects': 0,
+  'net.ipv4.conf.default.accept_redirects': 0,
+  // IPv6 is cleanly absent unless the network has a block of it, so that what tries it fails at once.
+  'net.ipv6.conf.all.disable_ipv6': 1,
+  'net.ipv6.conf.default.disable_ipv6': 1,
+  'net.bridge.bridge-nf-call-iptables': 0,
+  'net.bridge.bridge-nf-call-ip6tables': 0,
+  'net.bridge.bridge-nf-call-arptables': 0,
+};
+
+const DUAL_SETTINGS: Readonly<Record<string, number>> = {
+  'net.ipv6.conf.all.forwarding': 1,
+  'net.ipv6.conf.all.accept_redirects': 0,
+};
+
+function bridgeSettings(bridge: string, dual: boolean): Readonly<Record<string, number>> {
   return {
     [`net.ipv4.conf.${bridge}.proxy_arp_pvlan`]: 1,
     [`net.ipv4.conf.${bridge}.send_redirects`]: 0,
     [`net.ipv4.conf.${bridge}.rp_filter`]: 1,
     // The kernel would delay each proxied answer by up to 0.8 s.
     [`net.ipv4.neigh.${bridge}.proxy_delay`]: 0,
+    ...(dual ? ipv6On(bridge) : {}),
   };
+}
+
+function ipv6On(link: string): Readonly<Record<string, number>> {
+  return { [`net.ipv6.conf.${link}.disable_ipv6`]: 0, [`net.ipv6.conf.${link}.accept_ra`]: 0 };
+}
+
+/** Joins two routers by a link that has the same name in both. The first one's end has the first MAC. */
+export async function joinRouters(
+  [one, other]: readonly [NamedNamespace, NamedNamespace],
+  { link, macs }: { readonly link: string; readonly macs: readonly [string, string] },
+): Promise<void> {
+  const end = (mac: string): string => `name ${link} address ${mac} mtu ${LINK_MTU}`;
+  await ipBatch(one, [`link add ${end(macs[0])} type veth peer ${end(macs[1])} netns ${other.name}`]);
 }

@@ -1,11 +1,11 @@
 import { connect } from 'node:net';
-import { run } from '../command.ts';
+import { ask, type Namespace } from './namespace.ts';
 
 export interface Endpoint {
   readonly address: string;
   readonly port: number;
   /** Enter this namespace first: for a network that the host has no route to. */
-  readonly namespacePath?: string;
+  readonly namespace?: Namespace;
 }
 
 /**
@@ -13,10 +13,10 @@ export interface Endpoint {
  * A server that greets (SSH) has started; an open port alone may be a listening socket without one.
  */
 export async function readBanner(
-  { address, port, namespacePath }: Endpoint,
+  { address, port, namespace }: Endpoint,
   timeoutMs: number,
 ): Promise<string | undefined> {
-  if (namespacePath !== undefined) return scanKeys({ address, port }, namespacePath, timeoutMs);
+  if (namespace !== undefined) return scanKeys({ address, port }, namespace, timeoutMs);
   return new Promise((resolve) => {
     const socket = connect({ host: address, port });
     const end = (banner?: string): void => {
@@ -34,14 +34,10 @@ export async function readBanner(
 /** The same question through a namespace, where only a child process can go. */
 async function scanKeys(
   { address, port }: Endpoint,
-  namespacePath: string,
+  namespace: Namespace,
   timeoutMs: number,
 ): Promise<string | undefined> {
   const seconds = String(Math.max(1, Math.round(timeoutMs / 1000)));
-  const { stdout } = await run(
-    'nsenter',
-    [`--net=${namespacePath}`, 'ssh-keyscan', '-T', seconds, '-p', String(port), address],
-    { answers: [1] },
-  );
+  const { stdout } = await ask(namespace, 'ssh-keyscan', ['-T', seconds, '-p', String(port), address]);
   return stdout.trim() === '' ? undefined : 'SSH-2.0';
 }

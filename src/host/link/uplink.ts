@@ -1,5 +1,4 @@
-// The way between a router's namespace and its host: a veth pair with a link-local /30 of its own.
-import { run } from '../command.ts';
+// The way between a router's namespace and what it stands on: a veth pair with a link-local /30 of its own.
 import {
   addressAt,
   containsAddress,
@@ -10,18 +9,18 @@ import {
   type Cidr,
 } from '../../core/cidr.ts';
 import { HostError } from '../../core/errors.ts';
+import type { Ground } from '../ground.ts';
 import { withLock } from '../process/lock.ts';
-import { ipBatch } from './namespace.ts';
+import { ask, ipBatch, setSysctls, within, type NamedNamespace, type Namespace } from './namespace.ts';
+import { UPLINK_NAME } from './router.ts';
 
 /** Away from 169.254.169.0/24, where the metadata service is. */
 export const UPLINK_POOL = '169.254.96.0/20';
-/** Shared by every bonami home of this host: two of them must not choose the same /30. */
-const HOST_LOCK = '/run/lock/bonami-uplink.lock';
-const UPLINK_NAME = 'up0';
+/** Prefix of the names of the host's ends. */
+export const UPLINK_PREFIX = 'bnv';
 const UPLINK_MTU = 1500;
 
 export interface Uplink {
-  readonly hostLink: string;
   readonly hostAddress: string;
   readonly routerAddress: string;
   /** Whether the host has a route to the network; not when the host itself uses those addresses. */
@@ -29,69 +28,122 @@ export interface Uplink {
 }
 
 export interface UplinkRequest {
-  readonly namespace: string;
+  readonly ground: Ground;
+  readonly namespace: NamedNamespace;
   readonly hostLink: string;
+  /** The network behind it. */
   readonly cidr: string;
+  /** Public addresses that are behind it too. */
+  readonly carriers: readonly string[];
 }
 
 /**
- * Joins a router to its host. The host gets a route to the network unless it has addresses or routes of its own in
- * there: a foreign route is never touched.
+ * Joins a router to what it stands on, or mends what is there. The host gets a route to the network unless it has
+ * addresses or routes of its own in there: a foreign route is never touched, ours gives way.
  */
-export async function createUplink({ namespace, hostLink, cidr }: UplinkRequest): Promise<Uplink> {
-  return withLock(HOST_LOCK, { purpose: 'choose an uplink' }, async () => {
-    await deleteUplink(hostLink);
-    const used = await hostNetworks();
-    const block = freeBlock(used.map(({ cidr: each }) => each));
-    const hostAddress = addressAt(block, 1);
-    const routerAddress = addressAt(block, 2);
-    const routed = !used.some(({ cidr: each }) => overlaps(each, parseCidr(cidr)));
-    await ipBatch([
-      `link add ${hostLink} type veth peer name ${UPLINK_NAME} netns ${namespace}`,
-      `addr add ${hostAddress}/30 dev ${hostLink}`,
-      `link set ${hostLink} up`,
+export async function ensureUplink(request: UplinkRequest): Promise<Uplink> {
+  const { ground, namespace, hostLink, cidr } = request;
+  return withLock(ground.uplinkLock, { purpose: 'choose an uplink' }, async () => {
+    const [used, inside] = await Promise.all([hostNetworks(ground.namespace), addressesInside(namespace)]);
+    const ends = standingEnds(used, { hostLink, inside }) ?? (await createEnds(request, used));
+    const foreign = used.filter(({ device }) => device !== hostLink);
+    const routed =
+      !ground.isRootless && !foreign.some(({ cidr: each }) => overlaps(each, parseCidr(cidr)));
+    const wanted = new Set([
+      ...(routed ? [cidr] : []),
+      ...request.carriers.map((address) => `${address}/32`),
     ]);
-    await ipBatch(
-      [
-        `addr add ${routerAddress}/30 dev ${UPLINK_NAME}`,
-        `link set ${UPLINK_NAME} mtu ${UPLINK_MTU} up`,
-        `route replace default via ${hostAddress}`,
-      ],
-      namespace,
+    const present = new Set(
+      used.filter((each) => each.device === hostLink && each.isRoute).map(({ text }) => text),
     );
-    if (routed) await ipBatch([`route replace ${cidr} via ${routerAddress}`]);
-    await run('sysctl', ['-q', '-w', 'net.ipv4.ip_forward=1']);
-    return { hostLink, hostAddress, routerAddress, routed };
+    await ipBatch(ground.namespace, [
+      ...[...wanted].filter((each) => !present.has(each)).map((each) => `route replace ${each} via ${ends.routerAddress}`),
+      ...[...present].filter((each) => !wanted.has(each)).map((each) => `route del ${each} dev ${hostLink}`),
+    ]);
+    return { ...ends, routed };
   });
 }
 
-/** The host's end takes the other one and the route with it. Absent is success. */
-export async function deleteUplink(hostLink: string): Promise<void> {
-  const { exitCode } = await run('ip', ['link', 'show', hostLink], { answers: [1] });
-  if (exitCode === 0) await run('ip', ['link', 'del', hostLink]);
+type Ends = Omit<Uplink, 'routed'>;
+
+/** Both ends as they are; undefined when one of them is missing or has lost its address. */
+function standingEnds(
+  used: readonly HostNetwork[],
+  { hostLink, inside }: { readonly hostLink: string; readonly inside: readonly string[] },
+): Ends | undefined {
+  const own = used.find((each) => each.device === hostLink && !each.isRoute);
+  if (own === undefined) return undefined;
+  const [hostAddress, routerAddress] = [addressAt(own.cidr, 1), addressAt(own.cidr, 2)];
+  return inside.includes(routerAddress) ? { hostAddress, routerAddress } : undefined;
+}
+
+async function createEnds(
+  { ground, namespace, hostLink }: UplinkRequest,
+  used: readonly HostNetwork[],
+): Promise<Ends> {
+  await deleteUplink(ground.namespace, hostLink);
+  const block = freeBlock(used.map(({ cidr }) => cidr));
+  const [hostAddress, routerAddress] = [addressAt(block, 1), addressAt(block, 2)];
+  await ipBatch(ground.namespace, [
+    `link add ${hostLink} type veth peer name ${UPLINK_NAME} netns ${namespace.name}`,
+    `addr add ${hostAddress}/30 dev ${hostLink}`,
+    `link set ${hostLink} up`,
+  ]);
+  await ipBatch(namespace, [
+    `addr add ${routerAddress}/30 dev ${UPLINK_NAME}`,
+    `link set ${UPLINK_NAME} mtu ${UPLINK_MTU} up`,
+  ]);
+  // Never set back: others may rely on it by then.
+  await setSysctls(ground.namespace, { 'net.ipv4.ip_forward': 1 });
+  return { hostAddress, routerAddress };
+}
+
+/** The host's end takes the other one and the routes with it. Absent is success. */
+export async function deleteUplink(namespace: Namespace, hostLink: string): Promise<void> {
+  if (!(await linksOf(namespace)).includes(hostLink)) return;
+  const { exitCode } = await ask(namespace, 'ip', ['link', 'del', hostLink]);
+  // It goes by itself, a moment after the namespace of its other end.
+  if (exitCode !== 0 && (await linksOf(namespace)).includes(hostLink))
+    await ipBatch(namespace, [`link del ${hostLink}`]);
+}
+
+/** The names of a namespace's links. */
+export async function linksOf(namespace: Namespace): Promise<readonly string[]> {
+  const links = await within(namespace, 'ip', ['-j', 'link', 'show']);
+  return (JSON.parse(links || '[]') as { ifname: string }[]).map(({ ifname }) => ifname);
+}
+
+async function addressesInside(namespace: Namespace): Promise<readonly string[]> {
+  const links = JSON.parse(
+    (await within(namespace, 'ip', ['-4', '-j', 'addr', 'show'])) || '[]',
+  ) as AddressEntry[];
+  return links.flatMap(({ ifname, addr_info: info }) =>
+    ifname === UPLINK_NAME ? info.map(({ local }) => local) : [],
+  );
 }
 
 export interface HostNetwork {
   readonly cidr: Cidr;
   readonly device: string;
+  /** A route, or else an address of the host. */
+  readonly isRoute: boolean;
+  /** The block as text. */
+  readonly text: string;
 }
 
-/** Every IPv4 network that the host has an address in or a route to, default routes left out. */
-export async function hostNetworks(): Promise<readonly HostNetwork[]> {
+/** Every IPv4 network that a namespace has an address in or a route to, default routes left out. */
+export async function hostNetworks(namespace: Namespace): Promise<readonly HostNetwork[]> {
   const [addresses, routes] = await Promise.all([
-    run('ip', ['-4', '-j', 'addr', 'show']),
-    run('ip', ['-4', '-j', 'route', 'show', 'table', 'all']),
+    within(namespace, 'ip', ['-4', '-j', 'addr', 'show']),
+    within(namespace, 'ip', ['-4', '-j', 'route', 'show', 'table', 'all']),
   ]);
-  const fromAddresses = (JSON.parse(addresses.stdout || '[]') as AddressEntry[]).flatMap(
+  const fromAddresses = (JSON.parse(addresses || '[]') as AddressEntry[]).flatMap(
     ({ ifname, addr_info: info }) =>
-      info.map(({ local, prefixlen }) => ({ device: ifname, cidr: networkOf(local, prefixlen) })),
+      info.map(({ local, prefixlen }) => network(`${local}/${prefixlen}`, ifname, false)),
   );
-  const fromRoutes = (JSON.parse(routes.stdout || '[]') as RouteEntry[])
-    .filter(({ dst, type }) => dst !== 'default' && type !== 'broadcast' && type !== 'multicast')
-    .map(({ dst, dev = '' }) => {
-      const [address = '', prefix = '32'] = dst.split('/');
-      return { device: dev, cidr: networkOf(address, Number(prefix)) };
-    });
+  const fromRoutes = (JSON.parse(routes || '[]') as RouteEntry[])
+    .filter(({ dst, type, protocol }) => dst !== 'default' && type !== 'broadcast' && type !== 'multicast' && protocol !== 'kernel')
+    .map(({ dst, dev = '' }) => network(dst.includes('/') ? dst : `${dst}/32`, dev, true));
   return [...fromAddresses, ...fromRoutes];
 }
 
@@ -103,12 +155,15 @@ interface RouteEntry {
   readonly dst: string;
   readonly dev?: string;
   readonly type?: string;
+  readonly protocol?: string;
 }
 
-function networkOf(address: string, prefix: number): Cidr {
+function network(text: string, device: string, isRoute: boolean): HostNetwork {
+  const [address = '', length = '32'] = text.split('/');
+  const prefix = Number(length);
   const value = parseIpv4(address) ?? 0;
   const size = 2 ** (32 - prefix);
-  return { network: Math.floor(value / size) * size, prefix };
+  return { cidr: { network: Math.floor(value / size) * size, prefix }, device, isRoute, text };
 }
 
 function freeBlock(used: readonly Cidr[]): Cidr {

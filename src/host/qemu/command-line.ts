@@ -1,9 +1,13 @@
 import { MACHINE_TABLE } from './machine-table.ts';
 import type { Drive, DriveLimits, Firmware, MachineSpec, Nic, Smbios } from './machine-spec.ts';
+import { nicBackend, nicDevice, portId } from './nic.ts';
 
 // PCI slots are fixed, so that a guest's device paths stay the same whatever is added. The first network interface
-// has the lowest slot: cloud-init tries interfaces in PCI order and each wrong one costs it minutes.
+// has the lowest slot: cloud-init tries interfaces in PCI order and each wrong one costs it minutes. The others are
+// behind ports, for nothing can be pulled out of the root bus; a guest finds what is behind a port after it.
 const NIC_SLOT = 0x02;
+const PORT_SLOT = 0x03;
+const FUNCTIONS_PER_SLOT = 8;
 const DRIVE_SLOT = 0x08;
 const RNG_SLOT = 0x1a;
 const BALLOON_SLOT = 0x1b;
@@ -37,6 +41,7 @@ export function commandLine(spec: MachineSpec): readonly string[] {
       '-fw_cfg',
       `name=${escape(name)},file=${escape(path)}`,
     ]),
+    ...Array.from({ length: spec.nicPorts }, (_, index) => port(index)),
     ...spec.nics.flatMap(nic),
     ...spec.drives.flatMap(drive),
     ['-object', JSON.stringify({ 'qom-type': 'rng-random', id: 'rng0', filename: '/dev/urandom' })],
@@ -136,19 +141,28 @@ function smbios({
   ];
 }
 
-function nic({ tap, mac, mtu }: Nic, index: number): readonly (readonly string[])[] {
-  const id = `net${index}`;
+/**
+ * A port that a network interface can be plugged into and pulled out of (QEMU: docs/pcie.txt). Eight of them share a
+ * slot. Without ports for I/O: the interfaces have no use for them, and a machine has them for 15 ports only.
+ */
+function port(index: number): readonly string[] {
+  const number = index + 1;
+  const fun = index % FUNCTIONS_PER_SLOT;
+  return device({
+    driver: 'pcie-root-port',
+    id: portId(number),
+    chassis: number,
+    slot: number,
+    'io-reserve': 0,
+    addr: `${slot(PORT_SLOT + Math.floor(index / FUNCTIONS_PER_SLOT))}.${fun}`,
+    ...(fun === 0 ? { multifunction: true } : {}),
+  });
+}
+
+function nic(each: Nic, index: number): readonly (readonly string[])[] {
   return [
-    ['-netdev', JSON.stringify({ type: 'tap', id, ifname: tap, script: 'no', downscript: 'no' })],
-    // No option ROM: nothing boots from the network, and it is one thing less to run.
-    device({
-      driver: 'virtio-net-pci',
-      netdev: id,
-      mac,
-      host_mtu: mtu,
-      romfile: '',
-      addr: slot(NIC_SLOT + index),
-    }),
+    ['-netdev', JSON.stringify(nicBackend(each))],
+    device(nicDevice(each, index === 0 ? { addr: slot(NIC_SLOT) } : { bus: portId(index) })),
   ];
 }
 

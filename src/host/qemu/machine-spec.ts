@@ -12,7 +12,10 @@ export interface MachineSpec {
   readonly memoryMiB: number;
   readonly smbios: Smbios;
   readonly drives: readonly Drive[];
+  /** The first one is part of the machine; the others can be pulled out of it. */
   readonly nics: readonly Nic[];
+  /** How many more than the first one it can have at a time; at most 16. */
+  readonly nicPorts: number;
   readonly sockets: MachineSockets;
   /** Receives everything the guest prints; exists before the machine starts. */
   readonly consoleLog: string;
@@ -62,6 +65,10 @@ export interface Nic {
   readonly tap: string;
   readonly mac: string;
   readonly mtu: number;
+  /** Pairs of queues; a tap has several when it was made for that. */
+  readonly queuePairs: number;
+  /** Whether the kernel carries its packets (vhost-net), instead of QEMU. */
+  readonly vhost: boolean;
 }
 
 export interface MachineSockets {

@@ -1,6 +1,7 @@
 import { closeSync, openSync, readFileSync } from 'node:fs';
 import { HostError } from '../../core/errors.ts';
 import { startDetached } from '../command.ts';
+import type { Namespace } from '../link/namespace.ts';
 import {
   identify,
   isRunning,
@@ -26,8 +27,8 @@ export interface MachinePaths {
 
 export interface Confinement {
   /** Network namespace to run in. */
-  readonly namespacePath: string;
-  /** User to run as, with a group of the same number; undefined runs as the caller (rootless). */
+  readonly namespace: Namespace;
+  /** User to run as, with a group of the same number; undefined keeps the user that the namespace makes of the caller. */
   readonly uid?: number;
   /** Further groups, like the one of /dev/kvm. */
   readonly groups?: readonly number[];
@@ -45,26 +46,15 @@ const RUN_LOCK_SECONDS = '2';
 export async function launchMachine(
   spec: MachineSpec,
   paths: MachinePaths,
-  { uid, namespacePath, groups = [] }: Confinement,
+  { uid, namespace, groups = [] }: Confinement,
 ): Promise<ProcessIdentity> {
-  const drop =
-    uid === undefined
-      ? []
-      : [
-          'setpriv',
-          `--reuid=${uid}`,
-          `--regid=${uid}`,
-          ...(groups.length > 0 ? [`--groups=${groups.join(',')}`] : ['--clear-groups']),
-          '--no-new-privs',
-          '--inh-caps=-all',
-        ];
   const output = openSync(paths.qemuLog, 'w', 0o600);
   let pid: number;
   try {
     const chain = [
       // The lock's descriptor is left to the program that it becomes, so the lock says whether QEMU lives.
       ...['--no-fork', '--exclusive', '--wait', RUN_LOCK_SECONDS, paths.runLock],
-      ...['nsenter', `--net=${namespacePath}`, ...drop],
+      ...[...namespace.enter, ...dropPrivileges(uid, groups)],
       ...[MACHINE_TABLE[spec.architecture].binary, ...commandLine(spec)],
     ];
     pid = await startDetached('flock', chain, { output });
@@ -85,6 +75,26 @@ export async function launchMachine(
     throw cause instanceof HostError && cause.code === 'MachineDied' ? neverStarted(paths) : cause;
   }
   return identity;
+}
+
+/**
+ * Words that leave a program no capability and no way to get any: the caller may be root, or root in a user namespace
+ * of their own, where what is executed would be given all of them again.
+ */
+function dropPrivileges(uid: number | undefined, groups: readonly number[]): readonly string[] {
+  return [
+    'setpriv',
+    ...(uid === undefined
+      ? []
+      : [
+          `--reuid=${uid}`,
+          `--regid=${uid}`,
+          ...(groups.length > 0 ? [`--groups=${groups.join(',')}`] : ['--clear-groups']),
+        ]),
+    '--inh-caps=-all',
+    '--bounding-set=-all',
+    '--no-new-privs',
+  ];
 }
 
 function neverStarted(paths: MachinePaths): HostError {

@@ -5,13 +5,13 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { addressAt, parseCidr } from '../../../src/core/cidr.ts';
 import type { SecurityGroupId } from '../../../src/core/ids.ts';
 import { authorizeSecurityGroupIngress } from '../../../src/ec2/security-groups/authorize-security-group-ingress.ts';
+import { bridgeMac } from '../../../src/ec2/vpcs/router-spec.ts';
 import type { Guest } from '../../support/guest.ts';
 import type { Conversation } from '../../support/guest-tool.ts';
 import { expectNoLeaks, snapshot, type Snapshot } from '../../support/leaks.ts';
 import { PrivateCloud } from '../../support/private-cloud.ts';
 
-/** The bridge of the first subnet: its address is fixed. */
-const ROUTER_MAC = '02:ff:00:00:00:01';
+let routerMac: string;
 const EVERYBODY = 'ff:ff:ff:ff:ff:ff';
 
 let before: Snapshot;
@@ -26,6 +26,7 @@ beforeAll(async () => {
   before = await snapshot();
   cloud = await PrivateCloud.open();
   router = addressAt(parseCidr(cloud.subnet().cidrBlock), 1);
+  routerMac = bridgeMac(cloud.subnet().subnetId);
   // Security groups stop none of this: what is stopped, the port has stopped.
   open = await cloud.group('open');
   await authorizeSecurityGroupIngress(cloud.home.ctx, {
@@ -65,7 +66,7 @@ async function send({
   text,
 }: Datagram): Promise<void> {
   const source = [fromMac ?? liar.mac, from ?? liar.address, String(fromPort)];
-  await liar.does('send-udp', toMac ?? ROUTER_MAC, ...source, to, String(toPort), text);
+  await liar.does('send-udp', toMac ?? routerMac, ...source, to, String(toPort), text);
 }
 
 const isLast = (said: unknown): boolean => String(said).startsWith('last ');
@@ -131,7 +132,7 @@ describe('ARP', () => {
     const fromWitness = async (text: string): Promise<unknown> =>
       witness.does(
         'send-udp',
-        ROUTER_MAC,
+        routerMac,
         witness.mac,
         witness.address,
         '7000',
@@ -142,7 +143,7 @@ describe('ARP', () => {
     // The kernel believes no second claim within a second of the first (arp(7), locktime).
     for (let round = 0; round < 2; round++) {
       await sleep(1_100);
-      await liar.does('claim-by-arp', victim.address, liar.mac, router, ROUTER_MAC);
+      await liar.does('claim-by-arp', victim.address, liar.mac, router, routerMac);
     }
     await fromWitness('secret');
     await fromWitness('last');
@@ -152,7 +153,7 @@ describe('ARP', () => {
     ]);
     await witness.does(
       'send-udp',
-      ROUTER_MAC,
+      routerMac,
       witness.mac,
       witness.address,
       '7000',
@@ -184,7 +185,7 @@ describe('a guest that plays DHCP server', () => {
     expect(await victim.dhcp()).toMatchObject({ address: victim.address });
     await victim.does(
       'send-udp',
-      ROUTER_MAC,
+      routerMac,
       victim.mac,
       victim.address,
       '7000',

@@ -3,10 +3,10 @@ import { existsSync } from 'node:fs';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { addressAt, parseCidr } from '../../../src/core/cidr.ts';
 import { linkName } from '../../../src/core/link-name.ts';
-import { ensureVpcNetwork, hostTableName, repairVpcServices } from '../../../src/ec2/vpcs/network.ts';
+import { ensureVpcNetwork, hostTableName, isReachableFromHost, repairVpcServices } from '../../../src/ec2/vpcs/network.ts';
 import { ensureDnsmasq, isServing } from '../../../src/host/dhcp/dnsmasq.ts';
-import { hostTables } from '../../../src/host/firewall/apply.ts';
-import { namespacePath } from '../../../src/host/link/namespace.ts';
+import { tablesOf } from '../../../src/host/firewall/apply.ts';
+import { namedNamespace, OWN_NAMESPACE } from '../../../src/host/link/namespace.ts';
 import { isRunning, recordedIdentity, type ProcessIdentity } from '../../../src/host/process/identity.ts';
 import { waitUntil } from '../../../src/host/wait-until.ts';
 import { tool } from '../../support/guest-tool.ts';
@@ -20,6 +20,11 @@ beforeAll(async () => {
 afterAll(async () => {
   await PrivateCloud.closeAll();
   await expectNoLeaks(before);
+});
+
+const placeOf = ({ home, vpc }: PrivateCloud) => ({
+  namespace: home.ctx.ground.router(vpc.vpcId),
+  isRootless: false,
 });
 
 const pathsOf = ({ home, vpc }: PrivateCloud) => home.ctx.layout.vpc(vpc.vpcId);
@@ -48,10 +53,10 @@ describe('a network that stands', () => {
     const { ctx } = cloud.home;
     const old = await cloud.plug();
     await killDnsmasq(cloud);
-    expect(isServing(pathsOf(cloud), cloud.vpc.vpcId)).toBe(false);
+    expect(isServing(pathsOf(cloud), placeOf(cloud).namespace)).toBe(false);
     expect(await old.dhcp()).toBeNull();
     await repairVpcServices(ctx, cloud.vpc.vpcId);
-    expect(isServing(pathsOf(cloud), cloud.vpc.vpcId)).toBe(true);
+    expect(isServing(pathsOf(cloud), placeOf(cloud).namespace)).toBe(true);
     expect(await old.dhcp()).toMatchObject({ address: old.address });
     const fresh = await cloud.plug();
     expect(await fresh.dhcp()).toMatchObject({ address: fresh.address });
@@ -84,21 +89,24 @@ describe('a network that stands', () => {
 
   test('a dnsmasq that does not start says why', async () => {
     const network = {
-      namespace: cloud.vpc.vpcId,
-      cidr: cloud.vpc.cidrBlock,
+      blocks: [cloud.vpc.cidrBlock],
       segments: [],
       resolver: 'nonsense',
+      answersNames: true,
       domain: 'ec2.internal',
+      searchDomain: 'ec2.internal',
+      nameServers: [],
+      timeServers: [],
       metadataAddress: '169.254.169.254',
       mtu: 9001,
       upstream: [],
     };
     await killDnsmasq(cloud);
-    await expect(ensureDnsmasq(pathsOf(cloud), network)).rejects.toThrow(
+    await expect(ensureDnsmasq(pathsOf(cloud), placeOf(cloud), network)).rejects.toThrow(
       /dnsmasq did not start: .* at line 8 of /,
     );
     await repairVpcServices(cloud.home.ctx, cloud.vpc.vpcId);
-    expect(isServing(pathsOf(cloud), cloud.vpc.vpcId)).toBe(true);
+    expect(isServing(pathsOf(cloud), placeOf(cloud).namespace)).toBe(true);
   });
 
   test('a namespace that was deleted by hand is built anew, with a dnsmasq inside', async () => {
@@ -120,9 +128,8 @@ describe('two homes with the same addresses', () => {
     const clouds = [await PrivateCloud.record(), await PrivateCloud.record()] as const;
     const [first, second] = clouds;
     expect(second.vpc.cidrBlock).toBe(first.vpc.cidrBlock);
-    const networks = [];
-    for (const { home, vpc } of clouds) networks.push(await ensureVpcNetwork(home.ctx, vpc.vpcId));
-    expect(networks.map(({ reachableFromHost }) => reachableFromHost)).toEqual([true, false]);
+    for (const { home, vpc } of clouds) await ensureVpcNetwork(home.ctx, vpc.vpcId);
+    expect(clouds.map(({ home, vpc }) => isReachableFromHost(home.ctx, vpc.vpcId))).toEqual([true, false]);
     expect(second.home.reported.warnings.join()).toContain(second.vpc.cidrBlock);
 
     const [address, client, alone] = [50, 51, 52].map((each) =>
@@ -160,14 +167,14 @@ describe('a removal', () => {
     for (const wreck of breakages) {
       await ensureVpcNetwork(home.ctx, vpc.vpcId);
       const dnsmasq = dnsmasqOf(cloud);
-      expect(await hostTables()).toContain(`inet ${hostTableName(vpc.vpcId)}`);
+      expect(await tablesOf(OWN_NAMESPACE)).toContain(`inet ${hostTableName(vpc.vpcId)}`);
       await wreck();
       await cloud.removeNetwork();
       await cloud.removeNetwork();
       expect(isRunning(dnsmasq)).toBe(false);
-      expect(existsSync(namespacePath(vpc.vpcId))).toBe(false);
+      expect(existsSync(namedNamespace(vpc.vpcId).file)).toBe(false);
       expect(existsSync(`/sys/class/net/${linkName('bnv', vpc.vpcId)}`)).toBe(false);
-      expect(await hostTables()).not.toContain(`inet ${hostTableName(vpc.vpcId)}`);
+      expect(await tablesOf(OWN_NAMESPACE)).not.toContain(`inet ${hostTableName(vpc.vpcId)}`);
       expect(existsSync(pathsOf(cloud).runFolder)).toBe(false);
     }
     await cloud.close();

@@ -3,6 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { OWN_NAMESPACE } from '../../../src/host/link/namespace.ts';
 import { hostNetworks, UPLINK_POOL } from '../../../src/host/link/uplink.ts';
 import { containsAddress, formatCidr, overlaps, parseCidr, parseIpv4 } from '../../../src/core/cidr.ts';
 import { linkName } from '../../../src/core/link-name.ts';
@@ -115,7 +116,7 @@ describe.each([
 });
 
 test('two VPCs have addresses of their own and are strangers, though both have a way out', async () => {
-  const taken = (await hostNetworks()).map(({ cidr }) => cidr);
+  const taken = (await hostNetworks(OWN_NAMESPACE)).map(({ cidr }) => cidr);
   const clouds = [
     await PrivateCloud.open({ internet: true }),
     await PrivateCloud.open({ internet: true }),

@@ -1,0 +1,50 @@
+import { containsAddress, formatCidr, parseCidr, parseIpv4, sizeOf } from '../../core/cidr.ts';
+import { Ec2Error } from '../../core/errors.ts';
+import { blockContains } from '../../core/ip.ts';
+import type { HostAddress, HostAddresses } from '../../host/link/host-addresses.ts';
+import type { Address } from '../../store/addresses.ts';
+
+export type Reach = Address['reach'];
+
+/** For addresses that nobody asked for by name: a documentation range (RFC 5737), which this host reaches only. */
+export const BUILT_IN_RANGE = '203.0.113.0/24';
+
+/** Addresses that nobody can be reached at from elsewhere (IANA: "IPv4 Special-Purpose Address Registry"). */
+const UNUSABLE = ['0.0.0.0/8', '127.0.0.0/8', '169.254.0.0/16', '224.0.0.0/4', '240.0.0.0/4'];
+
+/**
+ * Who answers for an address on a host that has these addresses and links. Pure. Throws `InvalidParameterValue` for
+ * one that cannot be given away: the host's way out, its router, a network's own.
+ */
+export function reachOf(host: HostAddresses, address: string): Reach {
+  const value = parseIpv4(address);
+  if (value === undefined || UNUSABLE.some((block) => blockContains(block, address)))
+    throw new Ec2Error('InvalidParameterValue', `Value (${address}) for parameter address is invalid.`, {
+      hint: 'an IPv4 address like 192.168.1.240',
+    });
+  if (address === host.primary)
+    throw new Ec2Error(
+      'InvalidParameterValue',
+      `'${address}' is the address that this host itself uses for everything`,
+      { hint: 'bonami port-forward, to pass single ports on' },
+    );
+  if (host.addresses.some((own) => own.address === address)) return 'own';
+  const network = host.addresses
+    .filter(({ device, prefix }) => device !== 'lo' && prefix < 31)
+    .map(networkOf)
+    .find((each) => containsAddress(each, value));
+  if (network === undefined) return 'host';
+  const isEdge = value === network.network || value === network.network + sizeOf(network) - 1;
+  if (isEdge || host.gateways.includes(address))
+    throw new Ec2Error(
+      'InvalidParameterValue',
+      `'${address}' is ${isEdge ? `no machine's address in ${formatCidr(network)}` : "this host's router"}`,
+      { hint: 'a free address of that network' },
+    );
+  return 'lan';
+}
+
+function networkOf({ address, prefix }: HostAddress): ReturnType<typeof parseCidr> {
+  const size = 2 ** (32 - prefix);
+  return { network: Math.floor((parseIpv4(address) ?? 0) / size) * size, prefix };
+}

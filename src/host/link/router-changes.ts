@@ -1,0 +1,285 @@
+// What leads from the router that is to the router that shall be. Pure: lines for `ip -batch`.
+import { familyOf, type Family } from '../../core/ip.ts';
+import type { KernelState, LinkState, RouteState } from './kernel-state.ts';
+import { LINK_MTU, UPLINK_NAME, type Hop, type Port, type Router, type Segment } from './router.ts';
+
+export interface RouterChanges {
+  /** Nothing has been set up yet. */
+  readonly isNew: boolean;
+  /** Links that go and come, their masters and flags. */
+  readonly links: readonly string[];
+  readonly newBridges: readonly string[];
+  readonly newTaps: readonly string[];
+  /** Addresses, routes, rules and neighbours, by family. */
+  readonly addresses: readonly string[];
+  readonly addresses6: readonly string[];
+  /** For when the firewall is in force. */
+  readonly up: readonly string[];
+  /** `MAC dev TAP`. */
+  readonly forwarding: readonly string[];
+}
+
+/** Links that are ours to take away. */
+const BRIDGE = /^snt[0-9a-f]{12}$/;
+const TAP = /^eni[0-9a-f]{12}$/;
+const CROSSING = /^pcx[0-9a-f]{12}$/;
+
+/** Rules of ours have priorities from here on: one for what comes in, one for each segment. */
+const INBOUND_TABLE = 900;
+const INBOUND_PRIORITY = 90;
+const SEGMENT_PRIORITY = 100;
+/** Never beyond the router: services of its own, and the way to the host. */
+const LINK_LOCAL = '169.254.0.0/16';
+/** Stands for the router at the other end of a link, in either family; nobody has it, so it is on every such link. */
+const OTHER_END = { 4: '169.254.80.1', 6: 'fe80::1' } as const;
+
+export function routerChanges(router: Router, now: KernelState): RouterChanges {
+  const bridges = router.segments.map((segment) => bridgeChanges(segment, now.links.get(segment.bridge)));
+  const taps = router.ports.map((port) => tapChanges(port, router, now));
+  const wanted = new Set([
+    ...router.segments.map(({ bridge }) => bridge),
+    ...router.ports.map(({ tap }) => tap),
+    ...router.crossings.map(({ link }) => link),
+  ]);
+  const stale = [...now.links.keys()].filter(
+    (name) => (BRIDGE.test(name) || TAP.test(name) || CROSSING.test(name)) && !wanted.has(name),
+  );
+  const isNew = now.links.get('lo')?.isUp !== true;
+  const kept = without(now, stale);
+  const moves = familyChanges(router, kept);
+  return {
+    isNew,
+    links: [
+      ...(isNew ? ['link set lo up'] : []),
+      ...stale.map((name) => `link del ${name}`),
+      ...bridges.flatMap(({ lines }) => lines),
+      ...taps.flatMap(({ lines }) => lines),
+    ],
+    newBridges: bridges.filter((each) => each.isNew).map(({ name }) => name),
+    newTaps: taps.filter((each) => each.isNew).map(({ name }) => name),
+    addresses: [...addressChanges(router, kept), ...neighbourChanges(router, kept), ...moves(4)],
+    addresses6: moves(6),
+    up: taps.filter(({ isUp }) => !isUp).map(({ name }) => `link set ${name} up`),
+    forwarding: router.ports.map(({ mac, tap }) => `${mac} dev ${tap}`),
+  };
+}
+
+/** What is left when links have gone: their addresses, routes and neighbours go with them. */
+function without(state: KernelState, links: readonly string[]): KernelState {
+  const isGone = (device: string | undefined): boolean => device !== undefined && links.includes(device);
+  return {
+    ...state,
+    routes: state.routes.filter(({ device }) => !isGone(device)),
+    neighbours: state.neighbours.filter(({ device }) => !isGone(device)),
+  };
+}
+
+interface LinkChanges {
+  readonly name: string;
+  readonly isNew: boolean;
+  readonly isUp: boolean;
+  readonly lines: readonly string[];
+}
+
+function bridgeChanges({ bridge, mac }: Segment, now: LinkState | undefined): LinkChanges {
+  const lines = [
+    ...(now === undefined ? [`link add ${bridge} type bridge stp_state 0 mcast_snooping 0`] : []),
+    // An explicit address: otherwise it would follow the ports as they come and go.
+    ...(now?.mac === mac && now.mtu === LINK_MTU
+      ? []
+      : [`link set ${bridge} address ${mac} mtu ${LINK_MTU}`]),
+  ];
+  return { name: bridge, isNew: now === undefined, isUp: now?.isUp ?? false, lines };
+}
+
+/**
+ * Isolated: it reaches the bridge, never another port. What the router itself sends to many reaches it only where
+ * IPv6 needs that (RFC 4861: neighbour solicitations); other machines' broadcasts stop at the isolation.
+ */
+function tapChanges(port: Port, router: Router, state: KernelState): LinkChanges {
+  const { tap, bridge, uid, queues, addresses } = port;
+  const now = state.links.get(tap);
+  const isMultiqueue = queues > 1;
+  // A machine holds a tap that has a carrier: it keeps its tap, whatever it is.
+  const isUsable = now !== undefined && (now.hasCarrier || now.isMultiqueue === isMultiqueue);
+  const hasBridge = state.links.has(bridge);
+  const multicast = addresses.some((address) => familyOf(address) === 6) ? 'on' : 'off';
+  const isPlugged = isUsable && hasBridge && now.master === bridge && now.isIsolated;
+  return {
+    name: tap,
+    isNew: !isUsable,
+    isUp: isUsable && now.isUp,
+    lines: [
+      ...(isUsable
+        ? []
+        : [
+            ...(now === undefined ? [] : [`link del ${tap}`]),
+            `tuntap add dev ${tap} mode tap user ${uid}${isMultiqueue ? ' multi_queue' : ''}`,
+            `link set ${tap} mtu ${LINK_MTU}`,
+          ]),
+      ...(isPlugged
+        ? []
+        : [
+            `link set ${tap} master ${bridge}`,
+            `link set ${tap} type bridge_slave isolated on learning off flood off mcast_flood ${multicast}`,
+          ]),
+    ],
+  };
+}
+
+function addressChanges(router: Router, { links }: KernelState): readonly string[] {
+  const local = links.get('lo');
+  const services = router.serviceAddresses.map((address) => `${address}/32`);
+  const crossings = router.crossings.map(({ link }) => ({ link, wanted: [] }));
+  const segments = router.segments.map(({ bridge, gateways }) => ({ link: bridge, wanted: gateways }));
+  return [
+    ...missing('lo', services, local),
+    ...[...segments, ...crossings].flatMap(({ link, wanted }) => [
+      ...missing(link, wanted, links.get(link)),
+      ...(links.get(link)?.isUp === true ? [] : [`link set ${link} up`]),
+    ]),
+    ...router.segments.flatMap(({ bridge, gateways }) =>
+      (links.get(bridge)?.addresses ?? [])
+        .filter((address) => !gateways.includes(address))
+        .map((address) => `addr del ${address} dev ${bridge}`),
+    ),
+  ];
+}
+
+function missing(link: string, wanted: readonly string[], now: LinkState | undefined): readonly string[] {
+  return wanted
+    .filter((address) => now?.addresses.includes(address) !== true)
+    .map((address) => `addr add ${address} dev ${link}${familyOf(address) === 6 ? ' nodad' : ''}`);
+}
+
+/** A permanent entry for each machine: nobody has to be asked, and nobody's answer is believed. */
+function neighbourChanges({ ports, crossings, blocks }: Router, { neighbours }: KernelState): readonly string[] {
+  const dual = blocks.some((block) => familyOf(block) === 6);
+  const known = new Set(neighbours.map(({ address, mac, device }) => `${address} ${mac} ${device}`));
+  const wanted = [
+    ...ports.flatMap(({ addresses, mac, bridge }) =>
+      addresses.map((address) => ({ address, mac, device: bridge })),
+    ),
+    ...crossings.flatMap(({ link, peerMac }) => [
+      { address: OTHER_END[4], mac: peerMac, device: link },
+      ...(dual ? [{ address: OTHER_END[6], mac: peerMac, device: link }] : []),
+    ]),
+  ];
+  const addresses = new Set(wanted.map(({ address, device }) => `${address} ${device}`));
+  return [
+    ...neighbours
+      .filter(({ device, isPermanent }) => isPermanent && BRIDGE.test(device))
+      .filter(({ address, device }) => !addresses.has(`${address} ${device}`))
+      .map(({ address, device }) => `neigh del ${address} dev ${device}`),
+    ...wanted
+      .filter(({ address, mac, device }) => !known.has(`${address} ${mac} ${device}`))
+      .map(({ address, mac, device }) => `neigh replace ${address} lladdr ${mac} dev ${device} nud permanent`),
+  ];
+}
+
+interface WantedRoute {
+  readonly table: string;
+  readonly destination: string;
+  readonly way: string;
+}
+
+/** Routes and rules of one family that are missing or stale. */
+function familyChanges(router: Router, now: KernelState): (family: Family) => readonly string[] {
+  const inputs = [UPLINK_NAME, ...router.crossings.map(({ link }) => link)];
+  const rules = [
+    ...inputs.map((input) => ({ priority: INBOUND_PRIORITY, input, table: String(INBOUND_TABLE) })),
+    ...router.segments.map(({ bridge, table }) => ({
+      priority: SEGMENT_PRIORITY,
+      input: bridge,
+      table: String(table),
+    })),
+  ];
+  return (family) => {
+    const blocks = router.blocks.filter((block) => familyOf(block) === family);
+    if (family === 6 && blocks.length === 0 && !now.rules.some((rule) => rule.family === 6)) return [];
+    const wanted = blocks.length === 0 ? [] : routesOf(router, family, blocks);
+    const wantedRules = blocks.length === 0 ? [] : rules;
+    const [have, haveRules] = [
+      now.routes.filter((route) => route.family === family && route.table !== 'local'),
+      now.rules.filter(
+        (rule) =>
+          rule.family === family &&
+          (rule.priority === INBOUND_PRIORITY || rule.priority === SEGMENT_PRIORITY),
+      ),
+    ];
+    const present = new Set(have.map((route) => `${route.table} ${route.destination} ${wayOf(route)}`));
+    const named = new Set(wanted.map(({ table, destination }) => `${table} ${destination}`));
+    const ruleText = (rule: { priority: number; input: string | undefined; table: string }): string =>
+      `pref ${rule.priority} iif ${rule.input} lookup ${rule.table}`;
+    const presentRules = new Set(haveRules.map(ruleText));
+    const namedRules = new Set(wantedRules.map(ruleText));
+    return [
+      ...have
+        .filter(({ table, destination }) => !named.has(`${table} ${destination}`))
+        .map((route) => `route del ${kindOf(route)}${route.destination} table ${route.table}`),
+      ...wanted
+        .filter(({ table, destination, way }) => !present.has(`${table} ${destination} ${way}`))
+        .flatMap(({ table, destination, way }) => [
+          // Replacing a route by one of another type leaves both.
+          ...have
+            .filter((route) => route.table === table && route.destination === destination)
+            .map((route) => `route del ${kindOf(route)}${destination} table ${table}`),
+          way.startsWith('via') || way.startsWith('dev')
+            ? `route add ${destination} ${way} table ${table}`
+            : `route add ${way} ${destination} table ${table}`,
+        ]),
+      ...haveRules
+        .map(ruleText)
+        .filter((text) => !namedRules.has(text))
+        .map((text) => `rule del ${text}`),
+      ...[...namedRules].filter((text) => !presentRules.has(text)).map((text) => `rule add ${text}`),
+    ];
+  };
+}
+
+function routesOf(router: Router, family: Family, blocks: readonly string[]): readonly WantedRoute[] {
+  const everything = family === 6 ? '::/0' : '0.0.0.0/0';
+  const own = [...blocks, ...(family === 4 ? [LINK_LOCAL] : [])];
+  const inTable =
+    (table: string, way: string) =>
+    (destination: string): WantedRoute => ({ table, destination, way });
+  return [
+    ...own.map(inTable('main', 'blackhole')),
+    // For what the router itself asks: names.
+    ...(family === 4 ? [inTable('main', `via ${router.hostAddress} dev ${UPLINK_NAME}`)(everything)] : []),
+    ...blocks.map(inTable(String(INBOUND_TABLE), 'throw')),
+    inTable(String(INBOUND_TABLE), 'blackhole')(everything),
+    ...router.segments.flatMap(({ table, routes }) => [
+      ...own.map(inTable(String(table), 'throw')),
+      ...routes
+        .filter(({ destination }) => familyOf(destination) === family)
+        .map(({ destination, hop }) => inTable(String(table), wayTo(hop, router, family))(destination)),
+      ...(routes.some(({ destination }) => destination === everything)
+        ? []
+        : [inTable(String(table), 'blackhole')(everything)]),
+    ]),
+  ];
+}
+
+function wayTo(hop: Hop, { hostAddress }: Router, family: Family): string {
+  switch (hop.kind) {
+    case 'uplink':
+      return family === 4 ? `via ${hostAddress} dev ${UPLINK_NAME}` : 'blackhole';
+    case 'nowhere':
+      return 'blackhole';
+    case 'machine':
+      return `via ${hop.address} dev ${hop.bridge}`;
+    case 'crossing':
+      return `via ${OTHER_END[family]} dev ${hop.link} onlink`;
+  }
+}
+
+function wayOf({ type, gateway, device }: RouteState): string {
+  if (type !== 'unicast') return type;
+  const way = gateway === undefined ? `dev ${device}` : `via ${gateway} dev ${device}`;
+  return device !== undefined && CROSSING.test(device) ? `${way} onlink` : way;
+}
+
+function kindOf({ type }: RouteState): string {
+  return type === 'unicast' ? '' : `${type} `;
+}

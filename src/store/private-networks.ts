@@ -1,0 +1,174 @@
+// From one default VPC with a gateway of its own to networks of every shape (version 2 to 3).
+import { randomBytes } from 'node:crypto';
+import type { Db } from './database.ts';
+
+type Document = Record<string, unknown>;
+
+/** Documents of version 2 as version 3 has them; what was implied gets a record: route table, ACL, gateway, rule ids. */
+export function privateNetworks(db: Db): void {
+  db.exec(`
+    CREATE TABLE dhcp_options (id TEXT PRIMARY KEY, document TEXT NOT NULL) STRICT;
+    ALTER TABLE vpcs ADD COLUMN is_default INTEGER;
+    ALTER TABLE vpcs ADD COLUMN dhcp_options_id TEXT REFERENCES dhcp_options(id);
+    CREATE UNIQUE INDEX one_default_vpc ON vpcs (is_default);
+    CREATE TABLE route_tables (
+      id TEXT PRIMARY KEY, vpc_id TEXT NOT NULL REFERENCES vpcs(id), document TEXT NOT NULL) STRICT;
+    CREATE TABLE network_acls (
+      id TEXT PRIMARY KEY, vpc_id TEXT NOT NULL REFERENCES vpcs(id), default_of TEXT UNIQUE, document TEXT NOT NULL) STRICT;
+    ALTER TABLE subnets ADD COLUMN route_table_id TEXT REFERENCES route_tables(id);
+    ALTER TABLE subnets ADD COLUMN network_acl_id TEXT REFERENCES network_acls(id);
+    CREATE TABLE internet_gateways (
+      id TEXT PRIMARY KEY, vpc_id TEXT UNIQUE REFERENCES vpcs(id), document TEXT NOT NULL) STRICT;
+    CREATE TABLE vpc_peering_connections (
+      id TEXT PRIMARY KEY, requester_vpc_id TEXT NOT NULL REFERENCES vpcs(id),
+      accepter_vpc_id TEXT NOT NULL REFERENCES vpcs(id), document TEXT NOT NULL) STRICT;
+    CREATE TABLE prefix_lists (id TEXT PRIMARY KEY, document TEXT NOT NULL) STRICT;
+
+    CREATE TABLE interfaces_3 (
+      id TEXT PRIMARY KEY, vpc_id TEXT NOT NULL REFERENCES vpcs(id), subnet_id TEXT NOT NULL REFERENCES subnets(id),
+      instance_id TEXT REFERENCES instances(id), device_index INTEGER, mac TEXT NOT NULL UNIQUE,
+      document TEXT NOT NULL, UNIQUE (instance_id, device_index)) STRICT;
+    INSERT INTO interfaces_3 (id, vpc_id, subnet_id, instance_id, device_index, mac, document)
+      SELECT id, vpc_id, subnet_id, instance_id, device_index, mac, document FROM network_interfaces ORDER BY rowid;
+    CREATE TABLE addresses_3 (vpc_id TEXT, subnet_id TEXT, address TEXT, interface_id TEXT) STRICT;
+    INSERT INTO addresses_3 SELECT vpc_id, subnet_id, private_ip, id FROM network_interfaces;
+    DROP TABLE network_interfaces;
+    ALTER TABLE interfaces_3 RENAME TO network_interfaces;
+    CREATE TABLE interface_addresses (
+      vpc_id TEXT NOT NULL, subnet_id TEXT NOT NULL, address TEXT NOT NULL,
+      interface_id TEXT NOT NULL REFERENCES network_interfaces(id) ON DELETE CASCADE,
+      PRIMARY KEY (vpc_id, address)) STRICT;
+    CREATE INDEX addresses_of_subnet ON interface_addresses (subnet_id);
+    INSERT INTO interface_addresses SELECT * FROM addresses_3;
+    DROP TABLE addresses_3;
+
+    CREATE TABLE addresses (
+      id TEXT PRIMARY KEY, public_ip TEXT NOT NULL UNIQUE, carrier_ip TEXT NOT NULL UNIQUE,
+      interface_id TEXT REFERENCES network_interfaces(id), private_ip TEXT, document TEXT NOT NULL,
+      UNIQUE (interface_id, private_ip)) STRICT;
+    CREATE TABLE nat_gateways (
+      id TEXT PRIMARY KEY, vpc_id TEXT NOT NULL REFERENCES vpcs(id), subnet_id TEXT NOT NULL REFERENCES subnets(id),
+      interface_id TEXT NOT NULL REFERENCES network_interfaces(id),
+      allocation_id TEXT NOT NULL UNIQUE REFERENCES addresses(id), client_token TEXT UNIQUE,
+      document TEXT NOT NULL) STRICT;
+  `);
+  for (const vpc of documents(db, 'vpcs')) rewriteVpc(db, vpc);
+  rewrite(db, 'security_groups', ({ ipPermissions, ipPermissionsEgress, ...group }) => ({
+    ...group,
+    rules: [...rulesOf(ipPermissions, false), ...rulesOf(ipPermissionsEgress, true)],
+  }));
+  rewrite(db, 'network_interfaces', (each) => ({
+    ...each,
+    interfaceType: 'interface',
+    secondaryPrivateIpAddresses: [],
+    ipv6Addresses: [],
+    sourceDestCheck: true,
+  }));
+  rewrite(db, 'instances', (instance) => ({ ...instance, isNetworkLimited: false }));
+}
+
+function rewriteVpc(db: Db, { internetGatewayId, ...vpc }: Document): void {
+  const vpcId = String(vpc['vpcId']);
+  const [routeTableId, networkAclId] = [id('rtb'), id('acl')];
+  put(db, 'vpcs', vpcId, {
+    ...vpc,
+    ipv6: null,
+    dhcpOptionsId: null,
+    enableDnsSupport: true,
+    enableDnsHostnames: true,
+    mainRouteTable: { associationId: id('rtbassoc'), routeTableId },
+  });
+  db.prepare('UPDATE vpcs SET is_default = ? WHERE id = ?').run(vpc['isDefault'] === true ? 1 : null, vpcId);
+  const target = { kind: 'internetGateway', id: internetGatewayId };
+  const table = {
+    routeTableId,
+    vpcId,
+    routes: typeof internetGatewayId === 'string' ? [{ destination: '0.0.0.0/0', target }] : [],
+  };
+  db.prepare('INSERT INTO route_tables (id, vpc_id, document) VALUES (?, ?, ?)').run(
+    routeTableId,
+    vpcId,
+    JSON.stringify(table),
+  );
+  const entry = { ruleNumber: 100, ruleAction: 'allow', protocol: '-1', cidrBlock: '0.0.0.0/0' };
+  const entries = [true, false].map((egress) => ({ ...entry, egress, portRange: null, icmpTypeCode: null }));
+  db.prepare('INSERT INTO network_acls (id, vpc_id, default_of, document) VALUES (?, ?, ?, ?)').run(
+    networkAclId,
+    vpcId,
+    vpcId,
+    JSON.stringify({ networkAclId, vpcId, isDefault: true, entries }),
+  );
+  if (typeof internetGatewayId === 'string')
+    db.prepare('INSERT INTO internet_gateways (id, vpc_id, document) VALUES (?, ?, ?)').run(
+      internetGatewayId,
+      vpcId,
+      JSON.stringify({ internetGatewayId, vpcId }),
+    );
+  for (const subnet of documents(db, 'subnets').filter((each) => each['vpcId'] === vpcId)) {
+    put(db, 'subnets', String(subnet['subnetId']), {
+      ...subnet,
+      ipv6: null,
+      mapPublicIpOnLaunch: false,
+      assignIpv6AddressOnCreation: false,
+      routeTable: null,
+      networkAcl: { associationId: id('aclassoc'), networkAclId },
+    });
+    db.prepare('UPDATE subnets SET network_acl_id = ? WHERE id = ?').run(
+      networkAclId,
+      String(subnet['subnetId']),
+    );
+  }
+}
+
+interface OldPermission {
+  readonly ipProtocol: string;
+  readonly fromPort: number | null;
+  readonly toPort: number | null;
+  readonly ipRanges: readonly { readonly cidrIp: string; readonly description: string | null }[];
+  readonly userIdGroupPairs: readonly { readonly groupId: string; readonly description: string | null }[];
+}
+
+function rulesOf(permissions: unknown, isEgress: boolean): Document[] {
+  return (permissions as OldPermission[]).flatMap(({ ipRanges, userIdGroupPairs, ...traffic }) => {
+    const peers = [
+      ...ipRanges.map(({ cidrIp, description }) => ({ peer: { kind: 'ipv4', cidr: cidrIp }, description })),
+      ...userIdGroupPairs.map(({ groupId, description }) => ({
+        peer: { kind: 'group', groupId, vpcPeeringConnectionId: null },
+        description,
+      })),
+    ];
+    return peers.map((each) => ({ securityGroupRuleId: id('sgr'), isEgress, ...traffic, ...each }));
+  });
+}
+
+function id(prefix: string): string {
+  return `${prefix}-${randomBytes(9).toString('hex').slice(0, 17)}`;
+}
+
+function documents(db: Db, table: string): readonly Document[] {
+  return (db.prepare(`SELECT document FROM ${table}`).all() as { document: string }[]).flatMap(
+    ({ document }) => {
+      // A record that cannot be read stays as it is: somebody may want it back.
+      try {
+        return [JSON.parse(document) as Document];
+      } catch {
+        return [];
+      }
+    },
+  );
+}
+
+function put(db: Db, table: string, key: string, document: Document): void {
+  db.prepare(`UPDATE ${table} SET document = ? WHERE id = ?`).run(JSON.stringify(document), key);
+}
+
+const ID_FIELDS: Readonly<Record<string, string>> = {
+  security_groups: 'groupId',
+  network_interfaces: 'networkInterfaceId',
+  instances: 'instanceId',
+};
+
+function rewrite(db: Db, table: string, change: (document: Document) => Document): void {
+  for (const document of documents(db, table))
+    put(db, table, String(document[ID_FIELDS[table] ?? '']), change(document));
+}
