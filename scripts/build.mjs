@@ -9,7 +9,12 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 rmSync(`${root}dist`, { recursive: true, force: true });
 await build({
   absWorkingDir: root,
-  entryPoints: ['src/main.ts', 'src/agent.ts', 'src/host/link/listen-helper.ts'],
+  entryPoints: [
+    'src/main.ts',
+    'src/agent.ts',
+    'src/host/link/connect-helper.ts',
+    'src/host/link/listen-helper.ts',
+  ],
   entryNames: '[name]',
   chunkNames: 'chunks/[name]-[hash]',
   outdir: 'dist',

@@ -10,7 +10,9 @@ import { openContext } from './compose.ts';
 import { BonamiError, messageOf } from './core/errors.ts';
 import type { Ec2Context } from './ec2/context.ts';
 import { appendEvent } from './ec2/instances/events.ts';
+import { refreshSshConfig } from './ec2/instances/ssh-config-file.ts';
 import { watchMachines, type MachineWatch } from './ec2/instances/watch-machines.ts';
+import { mendNetworks } from './ec2/network-findings.ts';
 import { agentBuild } from './host/agent/client.ts';
 import type { AgentAnswer, AgentRequest } from './host/agent/protocol.ts';
 import { MetadataListeners } from './metadata-listeners.ts';
@@ -21,6 +23,8 @@ process.umask(0o077);
 const IDLE_MS = 3_000;
 const TICK_MS = 1_000;
 const LINGER_MS = 2_000;
+/** Networks are compared with their records once in so many looks. */
+const MEND_EVERY = 10;
 
 const log = pino({ level: process.env['BONAMI_LOG'] ?? 'info', redact: ['userData', 'token', 'key'] });
 const stopping = new AbortController();
@@ -51,6 +55,7 @@ const build = agentBuild(ctx.agentScript);
 const conversations = new Set<Socket>();
 const machines: MachineWatch = watchMachines(ctx, (error) => log.warn(messageOf(error)));
 let idleSince = performance.now();
+let ticks = 0;
 
 const door = createServer(converse);
 rmSync(ctx.layout.agent.socket, { force: true });
@@ -65,7 +70,9 @@ async function live(): Promise<void> {
   while (!stopping.signal.aborted && performance.now() - idleSince <= IDLE_MS) {
     try {
       const active = await machines.look();
+      if (ticks++ % MEND_EVERY === 0) for (const line of await mendNetworks(ctx)) log.info(line);
       await listeners.keep(active);
+      refreshSshConfig(ctx);
       if (active.size > 0 || conversations.size > 0) idleSince = performance.now();
     } catch (error) {
       log.warn(messageOf(error));

@@ -1,5 +1,6 @@
+import { existsSync } from 'node:fs';
 import yargs from 'yargs';
-import { BonamiError, Interrupted, UsageError } from '../core/errors.ts';
+import { BonamiError, Interrupted, messageOf, UsageError } from '../core/errors.ts';
 import type { Ec2Context, Report } from '../ec2/context.ts';
 import { COMMANDS } from './commands.ts';
 import type { CommandTools } from './define-command.ts';
@@ -49,11 +50,23 @@ export async function runCli(argv: readonly string[], composition: Composition):
     if (interrupt.signal.aborted) out.error(interrupted(error));
     else out.error(error);
   } finally {
+    if (context !== undefined) await keepSshConfig(context);
     out.settle();
     interrupt.stop();
   }
   if (out.isClosed) return OUTPUT_CLOSED;
   return exitCode;
+}
+
+/** An installed OpenSSH configuration follows whatever a command has changed. */
+async function keepSshConfig(ctx: Ec2Context): Promise<void> {
+  if (!existsSync(ctx.layout.sshConfig)) return;
+  try {
+    const { refreshSshConfig } = await import('../ec2/instances/ssh-config-file.ts');
+    refreshSshConfig(ctx);
+  } catch (error) {
+    ctx.report.warn(`'${ctx.layout.sshConfig}' is not up to date: ${messageOf(error)}`);
+  }
 }
 
 function parser(argv: readonly string[], tools: CommandTools, version: string): ReturnType<typeof yargs> {

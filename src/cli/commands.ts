@@ -13,6 +13,7 @@ import { logs } from './commands/logs.ts';
 import { ls } from './commands/ls.ts';
 import { nat } from './commands/nat.ts';
 import { peering } from './commands/peering.ts';
+import { portForward } from './commands/port-forward.ts';
 import { prefixList } from './commands/prefix-list.ts';
 import { reboot, start, stop, terminate } from './commands/power.ts';
 import { route } from './commands/route.ts';
@@ -22,6 +23,7 @@ import { show } from './commands/show.ts';
 import { snapshot } from './commands/snapshot.ts';
 import { smoke } from './commands/smoke.ts';
 import { ssh } from './commands/ssh.ts';
+import { sshConfig } from './commands/ssh-config.ts';
 import { subnet } from './commands/subnet.ts';
 import { tag } from './commands/tag.ts';
 import { type } from './commands/type.ts';
@@ -39,6 +41,8 @@ export const COMMANDS: readonly Command[] = [
   cp,
   console_,
   logs,
+  portForward,
+  sshConfig,
   stop,
   start,
   reboot,

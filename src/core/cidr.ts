@@ -40,6 +40,13 @@ export function formatCidr({ network, prefix }: Cidr): string {
   return `${formatIpv4(network)}/${prefix}`;
 }
 
+/** The block that an address with a prefix length is in: `10.0.0.1/24` → `10.0.0.0/24`. */
+export function networkOf(text: string): string {
+  const [address = '', length = '32'] = text.split('/');
+  const size = 2 ** (32 - Number(length));
+  return `${formatIpv4(Math.floor((parseIpv4(address) ?? 0) / size) * size)}/${length}`;
+}
+
 export function sizeOf({ prefix }: Cidr): number {
   return 2 ** (32 - prefix);
 }

@@ -21,10 +21,7 @@ export function parseIpv6(text: string): bigint | undefined {
   const groups = (part: string | undefined): string[] => (part ?? '').split(':').filter(Boolean);
   const [before, after] = [groups(left), groups(right)];
   const zeros = Array.from({ length: 8 - before.length - after.length }, () => '0');
-  return [...before, ...zeros, ...after].reduce(
-    (value, group) => (value << 16n) + BigInt(`0x${group}`),
-    0n,
-  );
+  return [...before, ...zeros, ...after].reduce((value, group) => (value << 16n) + BigInt(`0x${group}`), 0n);
 }
 
 /** RFC 5952, section 4: lower case, no leading zeros, the longest run of zeros (of two or more) as `::`. */

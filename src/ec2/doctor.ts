@@ -21,6 +21,7 @@ import type { Ec2Context } from './context.ts';
 import { sweepAbandonedImages } from './images/sweep-images.ts';
 import { sweepAbandonedSnapshots } from './snapshots/remove-snapshot.ts';
 import { finishReboots, reconcileInstances } from './instances/reconcile.ts';
+import { mendNetworks, networkFindings } from './network-findings.ts';
 
 /** Every fact that bonami depends on, the host's and its own, each with what mends it. Changes nothing. */
 export async function examine(ctx: Ec2Context): Promise<readonly Finding[]> {
@@ -28,6 +29,7 @@ export async function examine(ctx: Ec2Context): Promise<readonly Finding[]> {
   return [
     ...(await hostFindings({ ...ctx.layout, ownLinks, isRootless: ctx.ground.isRootless })),
     ...recordFindings(ctx),
+    ...(await networkFindings(ctx)),
     ...leftoverFindings(ctx),
   ];
 }
@@ -36,6 +38,7 @@ export async function examine(ctx: Ec2Context): Promise<readonly Finding[]> {
 export async function mend(ctx: Ec2Context): Promise<readonly string[]> {
   const before = new Set(instances.list(ctx.db).map(({ instanceId, state }) => `${instanceId} ${state}`));
   await reconcileInstances(ctx);
+  const networks = await mendNetworks(ctx);
   const booted = await finishReboots(ctx);
   const swept = await sweepAbandonedImages(ctx);
   const sweptSnapshots = sweepAbandonedSnapshots(ctx);
@@ -47,6 +50,7 @@ export async function mend(ctx: Ec2Context): Promise<readonly string[]> {
   for (const folder of removed) rmSync(folder, { recursive: true, force: true });
   return [
     ...settled.map((line) => `settled ${line.replace(' ', ': ')}`),
+    ...networks,
     ...booted.map((instanceId) => `booted ${instanceId}, which was down for a reboot`),
     ...swept.map(({ imageId }) => `removed the unfinished image ${imageId}`),
     ...sweptSnapshots.map((snapshotId) => `removed the unfinished snapshot ${snapshotId}`),

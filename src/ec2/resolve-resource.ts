@@ -3,7 +3,7 @@ import { isId, isIdPrefix, type ResourceId } from '../core/ids.ts';
 import type { Db } from '../store/database.ts';
 import { resourcesWithTag } from '../store/tags.ts';
 import { resolveInstance } from './instances/resolve-instance.ts';
-import { NETWORK_KINDS, recordOf, type NetworkKind, type NetworkRecords } from './resource-kinds.ts';
+import { NETWORK_KINDS, type NetworkKind, type NetworkRecords } from './resource-kinds.ts';
 
 export interface ResolveOptions {
   /** Only what is in this VPC is meant: a group's name is unique there and nowhere else. */
@@ -25,8 +25,14 @@ export function resolveId<K extends NetworkKind | 'instance'>(
   const network: NetworkKind = kind as Exclude<K, 'instance'>;
   const found = findId(db, network, reference, options);
   if (found === undefined) {
-    const { notFound, noun, list } = NETWORK_KINDS[network];
-    throw new Ec2Error(notFound, `There is no ${noun} with the id or name '${reference}'`, { hint: list });
+    const { notFound, missing, noun, list } = NETWORK_KINDS[network];
+    throw new Ec2Error(
+      notFound,
+      isId(network, reference)
+        ? missing(reference)
+        : `There is no ${noun} with the id or name '${reference}'`,
+      { hint: list },
+    );
   }
   return found as ResourceId<K>;
 }
@@ -39,7 +45,8 @@ export function findId<K extends NetworkKind>(
   { vpcId }: ResolveOptions = {},
 ): ResourceId<K> | undefined {
   const { table, idOf, notFound } = NETWORK_KINDS[kind];
-  if (isId(kind, reference)) return idOf(recordOf(db, kind, reference)) as ResourceId<K>;
+  // The first eight digits of an id have the form of an old id.
+  if (isId(kind, reference) && table.get(db, reference) !== undefined) return reference;
   const all = table
     .list(db)
     .filter((record) => vpcId === undefined || !('vpcId' in record) || record.vpcId === vpcId);

@@ -207,12 +207,15 @@ export async function runInteractive(command: string, args: readonly string[]): 
   return exitOf(child, command);
 }
 
+/** A Node program that we talk to. */
+export type NodeHelper = ChildProcess;
+
 /** Starts a Node program with an IPC channel, for a helper that hands a socket back. */
 export function startNodeHelper(
   wrapper: readonly string[],
   script: string,
   args: readonly string[],
-): ChildProcess {
+): NodeHelper {
   const [command = process.execPath, ...rest] = [...wrapper, process.execPath, script, ...args];
   started.publish(pasteable(command, rest));
   return spawn(command, rest, { stdio: ['ignore', 'ignore', 'inherit', 'ipc'], env: environment() });

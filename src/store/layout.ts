@@ -31,6 +31,8 @@ export interface Layout {
   readonly agent: AgentPaths;
   readonly ground: GroundPaths;
   readonly knownFacts: string;
+  /** What OpenSSH's client reads of instances, once it is installed. */
+  readonly sshConfig: string;
 }
 
 /** Something that is on its way into the store. */
@@ -188,6 +190,7 @@ export function layoutOf({ home, run }: { readonly home: string; readonly run: s
       pastaLog: join(run, 'ground', 'pasta.log'),
     },
     knownFacts: join(run, 'facts.json'),
+    sshConfig: join(home, 'ssh_config'),
   };
 }
 

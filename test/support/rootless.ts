@@ -2,7 +2,16 @@
 // internet, and programs that run as that user in the former. Nothing gets out of this machine.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chownSync, cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chownSync,
+  copyFileSync,
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { build } from 'esbuild';
@@ -109,6 +118,36 @@ export class OrdinaryUser {
     return this.run(...this.program, ...args);
   }
 
+  /** What a command in a guest says. */
+  async inGuest(instance: string, command: string): Promise<string> {
+    return (await this.bonami('ssh', instance, '--', command)).trim();
+  }
+
+  /** Runs bonami, and answers its output once this is in it: what `say` made it say. Ctrl-] ends it. */
+  async converse(args: readonly string[], say: string, awaited: string): Promise<string> {
+    const [command = '', ...words] = this.#asUser([...this.program, ...args], {});
+    const child = spawn(command, words, { stdio: ['pipe', 'pipe', 'inherit'] });
+    const ended = once(child, 'exit');
+    let heard = '';
+    child.stdout.setEncoding('utf8').on('data', (text: string) => {
+      heard += text;
+      if (heard.includes(awaited)) child.stdin.write('\x1d');
+    });
+    child.stdin.write(say);
+    const timer = setTimeout(() => child.kill('SIGKILL'), 2 * PATIENCE_MS);
+    await ended;
+    clearTimeout(timer);
+    return heard;
+  }
+
+  /** Gives the user a file of their own. */
+  give(source: string, name: string): string {
+    const path = join(this.#folder, name);
+    copyFileSync(source, path);
+    chownSync(path, this.uid, this.uid);
+    return path;
+  }
+
   get program(): readonly string[] {
     return [process.execPath, join(this.#folder, 'bonami/dist/main.js')];
   }
@@ -179,7 +218,6 @@ export class OrdinaryUser {
       PATH: '/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin',
       HOME: this.home,
       BONAMI_HOME: this.home,
-      BONAMI_INTERNET: 'off',
       ...env,
     };
     return [

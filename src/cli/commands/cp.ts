@@ -9,6 +9,10 @@ export const cp = defineCommand({
   options: {
     user: { alias: 'l', type: 'string', describe: "login name; without it the image's default user" },
     identity: { alias: 'i', type: 'string', describe: 'private key file' },
+    inside: {
+      type: 'boolean',
+      describe: 'connect from inside its VPC, where no security group applies',
+    },
   },
   examples: [
     ['cp site.conf web:/tmp/', 'to the instance'],
@@ -22,7 +26,11 @@ export const cp = defineCommand({
     if (paths.length < 2 || target === undefined)
       throw new UsageError('a copy needs a source and a target', { hint: 'bonami cp FILE web:/tmp/' });
     exitWith(
-      await copyFiles(open(), paths.slice(0, -1), target, { user: args.user, identityFile: args.identity }),
+      await copyFiles(open(), paths.slice(0, -1), target, {
+        user: args.user,
+        identityFile: args.identity,
+        inside: args.inside,
+      }),
     );
   },
 });

@@ -57,8 +57,9 @@ const allocate = defineCommand({
   epilogue: 'Addresses of your network need to be free there: this host answers for them (ARP).',
   handler: async (args, { out, open }) => {
     const { allocateAddress } = await import('../../ec2/addresses/allocate-address.ts');
+    const address = args['address'] as string | undefined;
     const response = await allocateAddress(open(), {
-      ...(args['address'] === undefined ? {} : { Address: String(args['address']) }),
+      ...(address === undefined ? {} : { Address: address }),
       ...(args.range === undefined ? {} : { PublicIpv4Pool: args.range }),
       TagSpecifications: tagSpecifications('elastic-ip', args),
     });

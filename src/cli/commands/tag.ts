@@ -15,9 +15,8 @@ const add = defineCommand({
     const ctx = open();
     const { createTags } = await import('../../ec2/tags/create-tags.ts');
     const id = await resolve(ctx, String(args['id']));
-    out.result(createTags(ctx, { Resources: [id], Tags: parseTags(args['tags'] as string[]) }), () =>
-      out.line(`${id}  tagged`),
-    );
+    const response = await createTags(ctx, { Resources: [id], Tags: parseTags(args['tags'] as string[]) });
+    out.result(response, () => out.line(`${id}  tagged`));
   },
 });
 
@@ -32,10 +31,9 @@ const rm = defineCommand({
     const ctx = open();
     const { deleteTags } = await import('../../ec2/tags/create-tags.ts');
     const id = await resolve(ctx, String(args['id']));
-    out.result(
-      deleteTags(ctx, { Resources: [id], Tags: (args['keys'] as string[]).map((Key) => ({ Key })) }),
-      () => out.line(`${id}  untagged`),
-    );
+    const Tags = (args['keys'] as string[]).map((Key) => ({ Key }));
+    const response = await deleteTags(ctx, { Resources: [id], Tags });
+    out.result(response, () => out.line(`${id}  untagged`));
   },
 });
 

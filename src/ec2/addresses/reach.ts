@@ -1,4 +1,4 @@
-import { containsAddress, formatCidr, parseCidr, parseIpv4, sizeOf } from '../../core/cidr.ts';
+import { containsAddress, formatCidr, parseIpv4, sizeOf, type Cidr } from '../../core/cidr.ts';
 import { Ec2Error } from '../../core/errors.ts';
 import { blockContains } from '../../core/ip.ts';
 import type { HostAddress, HostAddresses } from '../../host/link/host-addresses.ts';
@@ -44,7 +44,7 @@ export function reachOf(host: HostAddresses, address: string): Reach {
   return 'lan';
 }
 
-function networkOf({ address, prefix }: HostAddress): ReturnType<typeof parseCidr> {
+function networkOf({ address, prefix }: HostAddress): Cidr {
   const size = 2 ** (32 - prefix);
   return { network: Math.floor((parseIpv4(address) ?? 0) / size) * size, prefix };
 }

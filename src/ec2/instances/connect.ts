@@ -1,6 +1,4 @@
 // Ways into an instance for a person: SSH, file copy, serial console, console log.
-import { existsSync } from 'node:fs';
-import { join } from 'node:path';
 import { Ec2Error, UsageError } from '../../core/errors.ts';
 import { run, runInteractive, type CommandResult } from '../../host/command.ts';
 import type { Endpoint } from '../../host/link/tcp-probe.ts';
@@ -8,29 +6,36 @@ import { attachSerial, type Terminal } from '../../host/serial/attach.ts';
 import { plainText, readFrom } from '../../host/serial/console-log.ts';
 import { waitUntil } from '../../host/wait-until.ts';
 import { instances, type Instance } from '../../store/instances.ts';
-import { keyPairs } from '../../store/key-pairs.ts';
 import type { Ec2Context } from '../context.ts';
 import { isReachableFromHost } from '../vpcs/network.ts';
+import { proxyCommand } from './connect-inside.ts';
 import { primaryInterface } from './ec2-instance.ts';
+import { isHostLetIn, requireHostLetIn } from './host-access.ts';
 import { ACTIVE_STATES, requireState } from './instance-state.ts';
 import { resolveInstance } from './resolve-instance.ts';
+import { keptKey, knownHosts, sshValue } from './ssh-words.ts';
 
-/** Where an instance's SSH server is, seen from this host. */
+const SSH_PORT = 22;
+
+/**
+ * Where an instance's SSH server is for our own looks at it: from inside its VPC where this host has no route to it,
+ * or where its security groups keep this host out.
+ */
 export async function sshEndpoint(ctx: Ec2Context, instance: Instance): Promise<Endpoint> {
-  const address = primaryInterface(ctx.db, instance)?.privateIpAddress;
-  if (address === undefined)
-    throw new Ec2Error('IncorrectInstanceState', `The instance '${instance.instanceId}' has no address`);
-  const direct = isReachableFromHost(ctx, instance.vpcId);
-  return { address, port: 22, ...(direct ? {} : { namespace: ctx.ground.router(instance.vpcId) }) };
+  const endpoint = { address: addressOf(ctx, instance), port: SSH_PORT };
+  return isReachableFromHost(ctx, instance.vpcId) && isHostLetIn(ctx.db, instance, SSH_PORT)
+    ? endpoint
+    : { ...endpoint, namespace: ctx.ground.router(instance.vpcId) };
 }
 
 export interface ShellOptions {
   readonly user?: string | undefined;
   readonly identityFile?: string | undefined;
+  /** Connect from inside the VPC, past the security groups. */
+  readonly inside?: boolean | undefined;
 }
 
 interface SshCommand {
-  readonly command: string;
   /** Options for ssh and scp alike. */
   readonly options: readonly string[];
   readonly target: string;
@@ -38,54 +43,60 @@ interface SshCommand {
 
 /**
  * The ssh call for an instance. The host key is kept per instance: addresses are reused, and within a VPC nobody
- * can take another's address, so the first key seen is the instance's own.
+ * can take another's address, so the first key seen is the instance's own. ssh itself always runs here, as this
+ * user and in this folder; into a VPC without a route its connection goes by a proxy command.
  */
-async function sshCommand(
-  ctx: Ec2Context,
-  instance: Instance,
-  program: 'ssh' | 'scp',
-  { user, identityFile }: ShellOptions,
-): Promise<SshCommand> {
+function sshCommand(ctx: Ec2Context, instance: Instance, options: ShellOptions): SshCommand {
   requireState(instance, ['running'], 'reached');
-  const { address, namespace } = await sshEndpoint(ctx, instance);
-  const key = identityFile ?? keptKey(ctx, instance);
-  const [command = program, ...rest] = [...(namespace?.enter ?? []), program];
+  const key = options.identityFile ?? keptKey(ctx, instance);
+  const isDirect = options.inside !== true && isReachableFromHost(ctx, instance.vpcId);
   const settings = {
-    UserKnownHostsFile: join(ctx.layout.instance(instance.instanceId).folder, 'known_hosts'),
+    UserKnownHostsFile: sshValue(knownHosts(ctx, instance)),
     StrictHostKeyChecking: 'accept-new',
     HostKeyAlias: instance.instanceId,
     LogLevel: 'ERROR',
     ConnectTimeout: 10,
     ServerAliveInterval: 15,
+    ...(isDirect ? {} : { ProxyCommand: proxyCommand(ctx, instance.instanceId) }),
   };
   return {
-    command,
     options: [
-      ...rest,
       '-F',
       '/dev/null',
       ...Object.entries(settings).flatMap(([name, value]) => ['-o', `${name}=${value}`]),
       ...(key === undefined ? [] : ['-i', key, '-o', 'IdentitiesOnly=yes']),
     ],
-    target: `${user ?? instance.defaultUser}@${address}`,
+    target: `${options.user ?? instance.defaultUser}@${addressOf(ctx, instance)}`,
   };
 }
 
-function keptKey(ctx: Ec2Context, { keyName }: Instance): string | undefined {
-  const [pair] = keyName === null ? [] : keyPairs.listBy(ctx.db, 'name', keyName);
-  const path = pair ? ctx.layout.keyPair(pair.keyPairId).privateKey : undefined;
-  return path !== undefined && existsSync(path) ? path : undefined;
+/** The same, where a person waits: what cannot come about is said at once. */
+function requireSshCommand(ctx: Ec2Context, instance: Instance, options: ShellOptions): SshCommand {
+  const command = sshCommand(ctx, instance, options);
+  if (options.inside !== true && isReachableFromHost(ctx, instance.vpcId))
+    requireHostLetIn(ctx.db, instance, SSH_PORT);
+  return command;
 }
 
-/** Opens a shell, or runs one command, on the user's terminal; resolves to its exit code (255 is ssh's own). */
+function addressOf(ctx: Ec2Context, instance: Instance): string {
+  const address = primaryInterface(ctx.db, instance)?.privateIpAddress;
+  if (address === undefined)
+    throw new Ec2Error('IncorrectInstanceState', `The instance '${instance.instanceId}' has no address`);
+  return address;
+}
+
+/**
+ * Opens a shell, or runs one command, on the user's terminal; resolves to its exit code (255 is ssh's own). Throws
+ * `ConnectionNotAllowed` where security groups keep this host out.
+ */
 export async function openShell(
   ctx: Ec2Context,
   instance: Instance,
   words: readonly string[],
   options: ShellOptions = {},
 ): Promise<number> {
-  const ssh = await sshCommand(ctx, instance, 'ssh', options);
-  return runInteractive(ssh.command, [
+  const ssh = requireSshCommand(ctx, instance, options);
+  return runInteractive('ssh', [
     ...ssh.options,
     ...(words.length === 0 ? ['-t'] : []),
     ssh.target,
@@ -94,16 +105,16 @@ export async function openShell(
   ]);
 }
 
-/** Runs a command in an instance and returns what it printed; its exit code is an answer. */
+/** Runs a command in an instance and returns what it printed; its exit code is an answer. Security groups do not matter. */
 export async function runInInstance(
   ctx: Ec2Context,
   instance: Instance,
   words: readonly string[],
   { timeoutMs }: { timeoutMs: number },
 ): Promise<CommandResult> {
-  const ssh = await sshCommand(ctx, instance, 'ssh', {});
+  const ssh = sshCommand(ctx, instance, { inside: !isHostLetIn(ctx.db, instance, SSH_PORT) });
   const anyExit = Array.from({ length: 255 }, (_, code) => code + 1);
-  return run(ssh.command, [...ssh.options, '-o', 'BatchMode=yes', ssh.target, '--', ...words], {
+  return run('ssh', [...ssh.options, '-o', 'BatchMode=yes', ssh.target, '--', ...words], {
     timeoutMs,
     signal: ctx.signal,
     answers: anyExit,
@@ -124,12 +135,11 @@ export async function copyFiles(
     throw new UsageError('one side of a copy must be an instance', { hint: 'bonami cp FILE NAME:/tmp/' });
   if (others.length > 0)
     throw new UsageError('a copy can name only one instance', { hint: 'copy to this host first' });
-  const instance = resolveInstance(ctx.db, remote);
-  const scp = await sshCommand(ctx, instance, 'scp', options);
+  const scp = requireSshCommand(ctx, resolveInstance(ctx.db, remote), options);
   const words = sides.map(({ side, at }) =>
     at === undefined ? side : `${scp.target}:${side.slice(at.length)}`,
   );
-  return runInteractive(scp.command, [...scp.options, '-r', '--', ...words]);
+  return runInteractive('scp', [...scp.options, '-r', '--', ...words]);
 }
 
 /** Joins the terminal to the serial console, after what was printed last. Resolves to why it ended. */

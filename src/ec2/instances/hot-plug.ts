@@ -44,10 +44,12 @@ export async function unplugNic(
  */
 export async function changingNics<T>(
   ctx: Ec2Context,
-  { instanceId }: Pick<Instance, 'instanceId'>,
+  instance: Instance,
   work: () => Promise<T>,
 ): Promise<T> {
-  const { nicChange } = ctx.layout.instance(instanceId);
+  const { nicChange } = ctx.layout.instance(instance.instanceId);
+  // Nobody else is at work, so somebody was killed.
+  if (existsSync(nicChange)) await settleNics(ctx, instance);
   writeFileSync(nicChange, '', { mode: 0o600 });
   try {
     return await work();

@@ -10,6 +10,7 @@ import { instances, type Instance } from '../../store/instances.ts';
 import { putTags } from '../../store/tags.ts';
 import { volumes } from '../../store/volumes.ts';
 import type { Ec2Context } from '../context.ts';
+import { endDryRun } from '../dry-run.ts';
 import { resolveImage } from '../images/resolve-image.ts';
 import { requireSnapshot } from '../snapshots/resolve-snapshot.ts';
 import { ec2Instance } from './ec2-instance.ts';
@@ -36,10 +37,12 @@ export async function runInstances(ctx: Ec2Context, request: RunInstancesInput):
   const plan = await planLaunch(ctx, request);
   const before = earlierLaunch(ctx, plan);
   if (before.length > 0) return answer(ctx, before);
-  if (request.DryRun === true)
-    throw new Ec2Error('DryRunOperation', 'Request would have succeeded, but DryRun flag is set.');
   requireSpace(ctx);
-  const planned = transact(ctx.db, () => recordPlan(ctx, plan));
+  const planned = transact(ctx.db, () => {
+    const recorded = recordPlan(ctx, plan);
+    endDryRun(request);
+    return recorded;
+  });
   failpoint('launch:planned');
   await forEach(planned, (instance) => launchOrRollBack(ctx, instance, plan.userData));
   return answer(

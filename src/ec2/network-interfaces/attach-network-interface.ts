@@ -9,7 +9,7 @@ import { networkInterfaces, type NetworkInterface } from '../../store/network-in
 import { subnets } from '../../store/vpcs.ts';
 import type { Ec2Context } from '../context.ts';
 import { endDryRun } from '../dry-run.ts';
-import { plugNic, unplugNic } from '../instances/hot-plug.ts';
+import { changingNics, plugNic, unplugNic } from '../instances/hot-plug.ts';
 import { requireState } from '../instances/instance-state.ts';
 import { withInstance } from '../instances/operation.ts';
 import { getInstance } from '../instances/resolve-instance.ts';
@@ -27,23 +27,31 @@ export async function attachNetworkInterface(
 ): Promise<AttachNetworkInterfaceResult> {
   const { instanceId } = getInstance(ctx.db, request.InstanceId ?? '');
   return withInstance(ctx, { instanceId, purpose: 'attach an interface to' }, async (instance) => {
-    const attached = transact(ctx.db, () => recordAttachment(ctx, instance, request));
-    failpoint('attach:recorded');
-    if (instance.state === 'running') await plug(ctx, instance, attached);
-    return { AttachmentId: attached.attachment?.attachmentId, NetworkCardIndex: 0 };
+    const attach = (): NetworkInterface => transact(ctx.db, () => recordAttachment(ctx, instance, request));
+    const { attachment } =
+      instance.state === 'running'
+        ? await changingNics(ctx, instance, async () => plugged(ctx, instance, attach()))
+        : attach();
+    return { AttachmentId: attachment?.attachmentId, NetworkCardIndex: 0 };
   });
 }
 
-async function plug(ctx: Ec2Context, instance: Instance, attached: NetworkInterface): Promise<void> {
+async function plugged(
+  ctx: Ec2Context,
+  instance: Instance,
+  attached: NetworkInterface,
+): Promise<NetworkInterface> {
+  failpoint('attach:recorded');
   const undo = new Undo();
   try {
     undo.add('the attachment', () => forgetAttachment(ctx, attached));
     undo.add('the port', () => unplugInterface(ctx, attached));
     await plugInterface(ctx, attached);
     failpoint('attach:interface');
-    undo.add('the device', () => unplugNic(ctx, instance, attached));
+    undo.add('the device', () => unplugNic(ctx, instance, attached, { force: true }));
     await plugNic(ctx, instance, attached);
     failpoint('attach:nic');
+    return attached;
   } catch (error) {
     for (const failed of await undo.run()) ctx.report.warn(failed.message);
     throw error;

@@ -1,12 +1,11 @@
 import type { DetachNetworkInterfaceRequest } from '@aws-sdk/client-ec2';
-import { Ec2Error, HostError } from '../../core/errors.ts';
+import { Ec2Error } from '../../core/errors.ts';
 import { failpoint } from '../../core/failpoint.ts';
 import { transact } from '../../store/database.ts';
-import type { Instance } from '../../store/instances.ts';
 import { networkInterfaces, type NetworkInterface } from '../../store/network-interfaces.ts';
 import type { Ec2Context } from '../context.ts';
 import { endDryRun } from '../dry-run.ts';
-import { unplugNic } from '../instances/hot-plug.ts';
+import { changingNics, unplugNic } from '../instances/hot-plug.ts';
 import { requireState } from '../instances/instance-state.ts';
 import { withInstance } from '../instances/operation.ts';
 import { applyVpcNetwork, unplugInterface } from '../vpcs/network.ts';
@@ -27,32 +26,23 @@ export async function detachNetworkInterface(
     const attached = attachmentOf(ctx, AttachmentId);
     requireState(instance, ['running', 'stopped'], 'deprived of an interface');
     endDryRun(request);
-    if (instance.state === 'running') await unplug(ctx, instance, attached, request.Force === true);
-    transact(ctx.db, () =>
-      networkInterfaces.update(ctx.db, { ...attachmentOf(ctx, AttachmentId), attachment: null }),
-    );
-    failpoint('detach:recorded');
-    // Somebody else may have settled the network, and so the port, while it was still recorded.
-    await applyVpcNetwork(ctx, attached.vpcId);
+    const forget = (): void =>
+      transact(ctx.db, () =>
+        networkInterfaces.update(ctx.db, { ...attachmentOf(ctx, AttachmentId), attachment: null }),
+      );
+    if (instance.state !== 'running') return forget();
+    await changingNics(ctx, instance, async () => {
+      await unplugNic(ctx, instance, attached, { force: request.Force === true });
+      failpoint('detach:nic');
+      await unplugInterface(ctx, attached);
+      failpoint('detach:interface');
+      forget();
+      failpoint('detach:recorded');
+      // Somebody else may have settled the network, and so the port, while it was still recorded.
+      await applyVpcNetwork(ctx, attached.vpcId);
+    });
   });
   return {};
-}
-
-async function unplug(
-  ctx: Ec2Context,
-  instance: Instance,
-  attached: NetworkInterface,
-  force: boolean,
-): Promise<void> {
-  try {
-    await unplugNic(ctx, instance, attached);
-  } catch (error) {
-    if (!force || !(error instanceof HostError)) throw error;
-    ctx.report.warn(`${instance.instanceId} keeps a dead device: ${error.message}`);
-  }
-  failpoint('detach:nic');
-  await unplugInterface(ctx, attached);
-  failpoint('detach:interface');
 }
 
 type Attached = NetworkInterface & { readonly attachment: NonNullable<NetworkInterface['attachment']> };

@@ -1,4 +1,4 @@
-import type { CreateTagsRequest, DeleteTagsRequest } from '@aws-sdk/client-ec2';
+import type { CreateTagsRequest, DeleteTagsRequest, Tag } from '@aws-sdk/client-ec2';
 import { Ec2Error } from '../../core/errors.ts';
 import { ID_PREFIXES, isId, type ResourceKind } from '../../core/ids.ts';
 import { transact, type Db } from '../../store/database.ts';
@@ -10,7 +10,9 @@ import { snapshots } from '../../store/snapshots.ts';
 import { putTags, removeTags, tagsOf } from '../../store/tags.ts';
 import { volumes } from '../../store/volumes.ts';
 import type { Ec2Context } from '../context.ts';
+import { ACTIVE_STATES } from '../instances/instance-state.ts';
 import { NETWORK_KINDS, type NetworkKind } from '../resource-kinds.ts';
+import { applyVpcNetwork } from '../vpcs/network.ts';
 import { checkedTags } from './checked-tags.ts';
 
 /** AWS: "Tag restrictions". */
@@ -36,10 +38,10 @@ const OTHER_KINDS: Readonly<Partial<Record<ResourceKind, Lookup>>> = {
 };
 
 /** EC2's CreateTags: sets tags on resources, all or none. Throws `InvalidID` for a resource that does not exist. */
-export function createTags(
+export async function createTags(
   ctx: Ec2Context,
   { Resources = [], Tags = [] }: CreateTagsRequest,
-): Record<string, never> {
+): Promise<Record<string, never>> {
   const tags = checkedTags(Tags);
   transact(ctx.db, () => {
     for (const id of Resources) {
@@ -50,14 +52,15 @@ export function createTags(
       putTags(ctx.db, id, tags);
     }
   });
+  await applyNames(ctx, Resources, Tags);
   return {};
 }
 
 /** EC2's DeleteTags: removes tags by key (and value, where one is given). Absent is success. */
-export function deleteTags(
+export async function deleteTags(
   ctx: Ec2Context,
   { Resources = [], Tags = [] }: DeleteTagsRequest,
-): Record<string, never> {
+): Promise<Record<string, never>> {
   transact(ctx.db, () => {
     for (const id of Resources) {
       requireResource(ctx.db, id);
@@ -68,7 +71,16 @@ export function deleteTags(
       removeTags(ctx.db, id, doomed);
     }
   });
+  await applyNames(ctx, Resources, Tags);
   return {};
+}
+
+/** What an instance is called is known to its VPC's name server. */
+async function applyNames(ctx: Ec2Context, ids: readonly string[], tags: readonly Tag[]): Promise<void> {
+  if (!tags.some(({ Key }) => Key === 'Name')) return;
+  const renamed = ids.flatMap((id) => instances.get(ctx.db, id) ?? []);
+  const vpcIds = renamed.filter(({ state }) => ACTIVE_STATES.has(state)).map(({ vpcId }) => vpcId);
+  for (const vpcId of new Set(vpcIds)) await applyVpcNetwork(ctx, vpcId);
 }
 
 function requireResource(db: Db, id: string): void {

@@ -179,8 +179,7 @@ export function waysOut(records: VpcRecords, subnet: Subnet): readonly WayOut[] 
   return (routeTableOf(records, subnet)?.routes ?? [])
     .filter((route) => hopOf(records, route, none).kind === 'uplink')
     .map(({ destination, target }) => {
-      const source =
-        target.kind === 'natGateway' ? natSource(records, target.id, destination) : undefined;
+      const source = target.kind === 'natGateway' ? natSource(records, target.id, destination) : undefined;
       return { destination, ...(source === undefined ? {} : { source }) };
     })
     .sort((a, b) => prefixOf(b.destination) - prefixOf(a.destination));

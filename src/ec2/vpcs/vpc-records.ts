@@ -15,7 +15,12 @@ import { instances, type Instance } from '../../store/instances.ts';
 import { networkAcls, type NetworkAcl } from '../../store/network-acls.ts';
 import { networkInterfaces, type NetworkInterface } from '../../store/network-interfaces.ts';
 import { routeTables, type RouteTable } from '../../store/route-tables.ts';
-import { prefixLists, securityGroups, type PrefixList, type SecurityGroup } from '../../store/security-groups.ts';
+import {
+  prefixLists,
+  securityGroups,
+  type PrefixList,
+  type SecurityGroup,
+} from '../../store/security-groups.ts';
 import { tagsOf } from '../../store/tags.ts';
 import { dhcpOptionSets, subnets, vpcs, type DhcpOptions, type Subnet, type Vpc } from '../../store/vpcs.ts';
 import { ACTIVE_STATES } from '../instances/instance-state.ts';

@@ -42,7 +42,7 @@ function sources4(own: readonly string[], forwardsExcept: readonly string[] | un
     ...(forwardsExcept === undefined
       ? []
       : [
-          `${inBlocks(4, 'saddr', ['169.254.0.0/16', ...ofFamily(forwardsExcept, 4)])} counter drop`,
+          `${inBlocks(4, 'saddr', ['0.0.0.0/8', '169.254.0.0/16', ...ofFamily(forwardsExcept, 4)])} counter drop`,
           'meta protocol ip accept',
         ]),
   ];

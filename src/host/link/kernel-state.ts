@@ -6,6 +6,8 @@ export interface KernelState {
   readonly links: ReadonlyMap<string, LinkState>;
   /** Without those that the kernel makes by itself. */
   readonly routes: readonly RouteState[];
+  /** The networks that the kernel itself has routes to, for the addresses of its links: `DEVICE BLOCK`. */
+  readonly connected: ReadonlySet<string>;
   /** By the family's number. */
   readonly rules: readonly RuleState[];
   readonly neighbours: readonly NeighbourState[];
@@ -72,6 +74,11 @@ export async function probeKernel(
   return {
     links: new Map((links as LinkEntry[]).map((each) => [each.ifname, linkState(each)])),
     routes: (routes as RouteEntry[]).filter(({ protocol }) => protocol !== 'kernel').map(routeState),
+    connected: new Set(
+      (routes as RouteEntry[])
+        .filter(({ protocol, type }) => protocol === 'kernel' && type === 'unicast')
+        .map(({ dst, dev }) => `${dev} ${dst}`),
+    ),
     rules: [
       ...(rules as RuleEntry[]).map((each) => ruleState(each, 4)),
       ...((six[0] ?? []) as RuleEntry[]).map((each) => ruleState(each, 6)),

@@ -21,7 +21,9 @@ interface Entry {
 export async function answerOnLan(namespace: Namespace, { note, addresses }: LanRequest): Promise<void> {
   const before = remembered(note);
   if (addresses.length === 0 && before.length === 0) return;
-  const links = (await hostNetworks(namespace)).filter(({ isRoute, cidr }) => !isRoute && cidr.prefix < 31);
+  const links = (await hostNetworks(namespace)).filter(
+    ({ kind, cidr }) => kind === 'address' && cidr.prefix < 31,
+  );
   const wanted = addresses.flatMap((address) => {
     const link = links.find(({ cidr }) => containsAddress(cidr, parseIpv4(address) ?? -1));
     return link === undefined ? [] : [{ address, device: link.device }];

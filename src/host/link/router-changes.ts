@@ -1,4 +1,5 @@
 // What leads from the router that is to the router that shall be. Pure: lines for `ip -batch`.
+import { networkOf } from '../../core/cidr.ts';
 import { familyOf, type Family } from '../../core/ip.ts';
 import type { KernelState, LinkState, RouteState } from './kernel-state.ts';
 import { LINK_MTU, UPLINK_NAME, type Hop, type Port, type Router, type Segment } from './router.ts';
@@ -10,9 +11,11 @@ export interface RouterChanges {
   readonly links: readonly string[];
   readonly newBridges: readonly string[];
   readonly newTaps: readonly string[];
-  /** Addresses, routes, rules and neighbours, by family. */
+  /** Addresses, routes and rules, by family. */
   readonly addresses: readonly string[];
   readonly addresses6: readonly string[];
+  /** What the router need not ask for. The kernel forgets some by itself, so one that is missing is no fault. */
+  readonly neighbours: readonly string[];
   /** For when the firewall is in force. */
   readonly up: readonly string[];
   /** `MAC dev TAP`. */
@@ -47,6 +50,7 @@ export function routerChanges(router: Router, now: KernelState): RouterChanges {
   const isNew = now.links.get('lo')?.isUp !== true;
   const kept = without(now, stale);
   const moves = familyChanges(router, kept);
+  const addresses = addressChanges(router, kept);
   return {
     isNew,
     links: [
@@ -57,8 +61,9 @@ export function routerChanges(router: Router, now: KernelState): RouterChanges {
     ],
     newBridges: bridges.filter((each) => each.isNew).map(({ name }) => name),
     newTaps: taps.filter((each) => each.isNew).map(({ name }) => name),
-    addresses: [...addressChanges(router, kept), ...neighbourChanges(router, kept), ...moves(4)],
+    addresses: [...addresses, ...moves(4)],
     addresses6: moves(6),
+    neighbours: neighbourChanges(router, without(kept, flushed(addresses))),
     up: taps.filter(({ isUp }) => !isUp).map(({ name }) => `link set ${name} up`),
     forwarding: router.ports.map(({ mac, tap }) => `${mac} dev ${tap}`),
   };
@@ -72,6 +77,11 @@ function without(state: KernelState, links: readonly string[]): KernelState {
     routes: state.routes.filter(({ device }) => !isGone(device)),
     neighbours: state.neighbours.filter(({ device }) => !isGone(device)),
   };
+}
+
+/** Links that lose an address, and with it what they know of neighbours. */
+function flushed(lines: readonly string[]): readonly string[] {
+  return lines.flatMap((line) => /^addr del \S+ dev (\S+)$/.exec(line)?.[1] ?? []);
 }
 
 interface LinkChanges {
@@ -127,7 +137,7 @@ function tapChanges(port: Port, router: Router, state: KernelState): LinkChanges
   };
 }
 
-function addressChanges(router: Router, { links }: KernelState): readonly string[] {
+function addressChanges(router: Router, { links, connected }: KernelState): readonly string[] {
   const local = links.get('lo');
   const services = router.serviceAddresses.map((address) => `${address}/32`);
   const crossings = router.crossings.map(({ link }) => ({ link, wanted: [] }));
@@ -136,6 +146,7 @@ function addressChanges(router: Router, { links }: KernelState): readonly string
     ...missing('lo', services, local),
     ...[...segments, ...crossings].flatMap(({ link, wanted }) => [
       ...missing(link, wanted, links.get(link)),
+      ...(links.get(link)?.isUp === true ? unrouted(link, wanted, links.get(link), connected) : []),
       ...(links.get(link)?.isUp === true ? [] : [`link set ${link} up`]),
     ]),
     ...router.segments.flatMap(({ bridge, gateways }) =>
@@ -152,8 +163,24 @@ function missing(link: string, wanted: readonly string[], now: LinkState | undef
     .map((address) => `addr add ${address} dev ${link}${familyOf(address) === 6 ? ' nodad' : ''}`);
 }
 
+/** An address whose route has been taken away gets it back when it is added anew. */
+function unrouted(
+  link: string,
+  wanted: readonly string[],
+  now: LinkState | undefined,
+  connected: ReadonlySet<string>,
+): readonly string[] {
+  return wanted
+    .filter((address) => familyOf(address) === 4 && now?.addresses.includes(address) === true)
+    .filter((address) => !connected.has(`${link} ${networkOf(address)}`))
+    .flatMap((address) => [`addr del ${address} dev ${link}`, `addr add ${address} dev ${link}`]);
+}
+
 /** A permanent entry for each machine: nobody has to be asked, and nobody's answer is believed. */
-function neighbourChanges({ ports, crossings, blocks }: Router, { neighbours }: KernelState): readonly string[] {
+function neighbourChanges(
+  { ports, crossings, blocks }: Router,
+  { neighbours }: KernelState,
+): readonly string[] {
   const dual = blocks.some((block) => familyOf(block) === 6);
   const known = new Set(neighbours.map(({ address, mac, device }) => `${address} ${mac} ${device}`));
   const wanted = [
@@ -173,7 +200,9 @@ function neighbourChanges({ ports, crossings, blocks }: Router, { neighbours }: 
       .map(({ address, device }) => `neigh del ${address} dev ${device}`),
     ...wanted
       .filter(({ address, mac, device }) => !known.has(`${address} ${mac} ${device}`))
-      .map(({ address, mac, device }) => `neigh replace ${address} lladdr ${mac} dev ${device} nud permanent`),
+      .map(
+        ({ address, mac, device }) => `neigh replace ${address} lladdr ${mac} dev ${device} nud permanent`,
+      ),
   ];
 }
 

@@ -94,7 +94,7 @@ export async function ensureRouter(
       ...(dual ? [DUAL_SETTINGS, ...router.crossings.map(({ link }) => ipv6On(link))] : []),
     ) as Record<string, number>,
   );
-  await ipBatch(namespace, changes.addresses);
+  await ipBatch(namespace, [...changes.addresses, ...changes.neighbours]);
   if (changes.addresses6.length > 0) await ipBatch6(namespace, changes.addresses6);
   await guard();
   await ipBatch(namespace, changes.up);

@@ -44,20 +44,21 @@ export interface UplinkRequest {
 export async function ensureUplink(request: UplinkRequest): Promise<Uplink> {
   const { ground, namespace, hostLink, cidr } = request;
   return withLock(ground.uplinkLock, { purpose: 'choose an uplink' }, async () => {
-    const [used, inside] = await Promise.all([hostNetworks(ground.namespace), addressesInside(namespace)]);
-    const ends = standingEnds(used, { hostLink, inside }) ?? (await createEnds(request, used));
+    const [used, inside] = await Promise.all([hostNetworks(ground.namespace), connectedInside(namespace)]);
     const foreign = used.filter(({ device }) => device !== hostLink);
-    const routed =
-      !ground.isRootless && !foreign.some(({ cidr: each }) => overlaps(each, parseCidr(cidr)));
+    const standing = standingEnds(used, { hostLink, inside });
+    const ends = standing ?? (await createEnds(request, foreign));
+    const routed = !ground.isRootless && !foreign.some(({ cidr: each }) => overlaps(each, parseCidr(cidr)));
     const wanted = new Set([
       ...(routed ? [cidr] : []),
       ...request.carriers.map((address) => `${address}/32`),
     ]);
-    const present = new Set(
-      used.filter((each) => each.device === hostLink && each.isRoute).map(({ text }) => text),
-    );
+    // Routes go with their link.
+    const present = new Set(standing === undefined ? [] : routesBy(used, hostLink));
     await ipBatch(ground.namespace, [
-      ...[...wanted].filter((each) => !present.has(each)).map((each) => `route replace ${each} via ${ends.routerAddress}`),
+      ...[...wanted]
+        .filter((each) => !present.has(each))
+        .map((each) => `route replace ${each} via ${ends.routerAddress}`),
       ...[...present].filter((each) => !wanted.has(each)).map((each) => `route del ${each} dev ${hostLink}`),
     ]);
     return { ...ends, routed };
@@ -66,15 +67,29 @@ export async function ensureUplink(request: UplinkRequest): Promise<Uplink> {
 
 type Ends = Omit<Uplink, 'routed'>;
 
-/** Both ends as they are; undefined when one of them is missing or has lost its address. */
+function routesBy(used: readonly HostNetwork[], hostLink: string): readonly string[] {
+  return used.filter((each) => each.device === hostLink && each.kind === 'route').map(({ text }) => text);
+}
+
+/** An uplink as it is, with the host's routes by it; undefined when a part of it is missing. */
+export async function standingUplink(
+  ground: Ground,
+  { namespace, hostLink }: Pick<UplinkRequest, 'namespace' | 'hostLink'>,
+): Promise<(Uplink & { readonly routes: readonly string[] }) | undefined> {
+  const [used, inside] = await Promise.all([hostNetworks(ground.namespace), connectedInside(namespace)]);
+  const ends = standingEnds(used, { hostLink, inside });
+  const routes = routesBy(used, hostLink);
+  return ends && { ...ends, routed: routes.length > 0, routes };
+}
+
+/** Both ends as they are, by the routes that their addresses make; undefined when one of them has lost its. */
 function standingEnds(
   used: readonly HostNetwork[],
   { hostLink, inside }: { readonly hostLink: string; readonly inside: readonly string[] },
 ): Ends | undefined {
-  const own = used.find((each) => each.device === hostLink && !each.isRoute);
-  if (own === undefined) return undefined;
-  const [hostAddress, routerAddress] = [addressAt(own.cidr, 1), addressAt(own.cidr, 2)];
-  return inside.includes(routerAddress) ? { hostAddress, routerAddress } : undefined;
+  const own = used.find(({ device, kind }) => device === hostLink && kind === 'connected');
+  if (own === undefined || !inside.includes(own.text)) return undefined;
+  return { hostAddress: addressAt(own.cidr, 1), routerAddress: addressAt(own.cidr, 2) };
 }
 
 async function createEnds(
@@ -113,20 +128,18 @@ export async function linksOf(namespace: Namespace): Promise<readonly string[]> 
   return (JSON.parse(links || '[]') as { ifname: string }[]).map(({ ifname }) => ifname);
 }
 
-async function addressesInside(namespace: Namespace): Promise<readonly string[]> {
-  const links = JSON.parse(
-    (await within(namespace, 'ip', ['-4', '-j', 'addr', 'show'])) || '[]',
-  ) as AddressEntry[];
-  return links.flatMap(({ ifname, addr_info: info }) =>
-    ifname === UPLINK_NAME ? info.map(({ local }) => local) : [],
+async function connectedInside(namespace: Namespace): Promise<readonly string[]> {
+  const routes = await within(namespace, 'ip', ['-4', '-j', 'route', 'show', 'proto', 'kernel']);
+  return (JSON.parse(routes || '[]') as RouteEntry[]).flatMap(({ dst, dev }) =>
+    dev === UPLINK_NAME ? [dst] : [],
   );
 }
 
 export interface HostNetwork {
   readonly cidr: Cidr;
   readonly device: string;
-  /** A route, or else an address of the host. */
-  readonly isRoute: boolean;
+  /** An address of the host, the route that the kernel makes for one, or another route. */
+  readonly kind: 'address' | 'connected' | 'route';
   /** The block as text. */
   readonly text: string;
 }
@@ -139,13 +152,18 @@ export async function hostNetworks(namespace: Namespace): Promise<readonly HostN
   ]);
   const fromAddresses = (JSON.parse(addresses || '[]') as AddressEntry[]).flatMap(
     ({ ifname, addr_info: info }) =>
-      info.map(({ local, prefixlen }) => network(`${local}/${prefixlen}`, ifname, false)),
+      info.map(({ local, prefixlen }) => network(`${local}/${prefixlen}`, ifname, 'address')),
   );
   const fromRoutes = (JSON.parse(routes || '[]') as RouteEntry[])
-    .filter(({ dst, type, protocol }) => dst !== 'default' && type !== 'broadcast' && type !== 'multicast' && protocol !== 'kernel')
-    .map(({ dst, dev = '' }) => network(dst.includes('/') ? dst : `${dst}/32`, dev, true));
+    .filter(({ dst, type = 'unicast' }) => dst !== 'default' && !NOT_NETWORKS.has(type))
+    .map(({ dst, dev = '', protocol }) =>
+      network(dst.includes('/') ? dst : `${dst}/32`, dev, protocol === 'kernel' ? 'connected' : 'route'),
+    );
   return [...fromAddresses, ...fromRoutes];
 }
+
+/** Types of routes that tell nothing about networks (ip-route(8)). */
+const NOT_NETWORKS: ReadonlySet<string> = new Set(['broadcast', 'multicast', 'local']);
 
 interface AddressEntry {
   readonly ifname: string;
@@ -158,12 +176,12 @@ interface RouteEntry {
   readonly protocol?: string;
 }
 
-function network(text: string, device: string, isRoute: boolean): HostNetwork {
+function network(text: string, device: string, kind: HostNetwork['kind']): HostNetwork {
   const [address = '', length = '32'] = text.split('/');
   const prefix = Number(length);
   const value = parseIpv4(address) ?? 0;
   const size = 2 ** (32 - prefix);
-  return { cidr: { network: Math.floor(value / size) * size, prefix }, device, isRoute, text };
+  return { cidr: { network: Math.floor(value / size) * size, prefix }, device, kind, text };
 }
 
 function freeBlock(used: readonly Cidr[]): Cidr {

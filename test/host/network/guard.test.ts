@@ -130,16 +130,7 @@ describe('ARP', () => {
     const heard = await victim.starts('hear-datagrams', '7000');
     const overheard = await liar.starts('watch-frames');
     const fromWitness = async (text: string): Promise<unknown> =>
-      witness.does(
-        'send-udp',
-        routerMac,
-        witness.mac,
-        witness.address,
-        '7000',
-        victim.address,
-        '7000',
-        text,
-      );
+      witness.does('send-udp', routerMac, witness.mac, witness.address, '7000', victim.address, '7000', text);
     // The kernel believes no second claim within a second of the first (arp(7), locktime).
     for (let round = 0; round < 2; round++) {
       await sleep(1_100);

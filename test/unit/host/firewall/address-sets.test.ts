@@ -66,6 +66,8 @@ const scattered = Array.from(
 );
 const own = new Set(elements(compile(from(...scattered))));
 
+const scattered6 = scattered.map(([, match], index) => [`fd99:${index}::/32`, match] as const);
+
 function elementsOf(...rules: readonly (readonly [string, TrafficMatch])[]): readonly string[] {
   return elements(compile(from(...scattered, ...rules))).filter((element) => !own.has(element));
 }
@@ -107,8 +109,8 @@ describe('many rules', () => {
 
   test('never overlap, and allow what the rules allow', () => {
     const wrong: unknown[] = [];
-    for (let seed = 1; seed <= 60; seed++) {
-      const allows = new RandomRulesets(seed).allows(30);
+    for (let seed = 1; seed <= 25; seed++) {
+      const allows = [...from(...scattered, ...scattered6), ...new RandomRulesets(seed).allows(30)];
       const compiled = elements(compile(allows)).map(readElement);
       compiled.forEach((one, index) => {
         const other = compiled.slice(index + 1).find((each) => share(one, each));

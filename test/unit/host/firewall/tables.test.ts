@@ -91,6 +91,13 @@ describe('the way out', () => {
     expect(CASES['host']).toContain('masquerade');
   });
 
+  test('has the host’s own address for a public one that is known on this host only', () => {
+    const hidden = { address: '203.0.113.4', carrier: '203.0.113.4', isHidden: true };
+    expect(chain(hostTable({ ...host, publicAddresses: [hidden] }), 'nat_out')).toContain(
+      'oifname != "bnv*" ip saddr { 169.254.96.2, 203.0.113.4 } masquerade',
+    );
+  });
+
   test('of a segment is taken in order, before a machine’s own public address', () => {
     const text = networkTable(full);
     expect(chain(text, 'ways_snt111111111111')).toEqual([

@@ -2,9 +2,13 @@ import { readFileSync, writeFileSync, existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { commandLine, escape } from '../../../../src/host/qemu/command-line.ts';
-import type { MachineSpec } from '../../../../src/host/qemu/machine-spec.ts';
+import type { MachineSpec, Nic } from '../../../../src/host/qemu/machine-spec.ts';
 
 const GOLDEN = join(import.meta.dirname, '../../../fixtures/golden');
+
+function nicOf(tap: string, mac: string): Nic {
+  return { tap, mac, mtu: 9001, queuePairs: 1, vhost: false };
+}
 
 const base: MachineSpec = {
   name: 'i-0123456789abcdef0',
@@ -31,7 +35,8 @@ const base: MachineSpec = {
       bootIndex: 1,
     },
   ],
-  nics: [{ tap: 'eni0123456789ab', mac: '02:11:22:33:44:55', mtu: 9001 }],
+  nics: [nicOf('eni0123456789ab', '02:11:22:33:44:55')],
+  nicPorts: 1,
   sockets: {
     qmpAgent: '/run/i/vm/qmp-agent.sock',
     qmpCli: '/run/i/vm/qmp-cli.sock',
@@ -49,6 +54,21 @@ const uefi = {
 const CASES: Readonly<Record<string, MachineSpec>> = {
   'x86_64-tcg': base,
   'x86_64-kvm': { ...base, accelerator: 'kvm' },
+  'x86_64-kvm-queues-vhost': {
+    ...base,
+    accelerator: 'kvm',
+    cpus: 4,
+    nics: [{ ...nicOf('eni0123456789ab', '02:11:22:33:44:55'), queuePairs: 4, vhost: true }],
+  },
+  'x86_64-three-interfaces': {
+    ...base,
+    nics: [
+      nicOf('eni0123456789ab', '02:11:22:33:44:55'),
+      nicOf('enicccccccccccc', '02:cc:22:33:44:55'),
+      nicOf('eniaaaaaaaaaaaa', '02:aa:22:33:44:55'),
+    ],
+    nicPorts: 14,
+  },
   'x86_64-uefi': { ...base, firmware: uefi },
   'x86_64-two-disks-seed': {
     ...base,
@@ -128,5 +148,30 @@ describe('the command line of a machine', () => {
       .filter((each) => String(each['node-name']).startsWith('drive0layer0'));
     expect(backing).toHaveLength(2);
     expect(backing.every((each) => each['read-only'] === true)).toBe(true);
+  });
+
+  test('the first interface is at the lowest place of the root bus, the others behind ports in their order', () => {
+    const spec = CASES['x86_64-three-interfaces'] ?? base;
+    const devices = commandLine(spec)
+      .filter((word) => word.startsWith('{"driver":'))
+      .map((word) => JSON.parse(word) as Record<string, unknown>);
+    const nics = devices.filter(({ driver }) => driver === 'virtio-net-pci');
+    expect(nics.map(({ addr, bus }) => addr ?? bus)).toEqual(['0x02', 'port1', 'port2']);
+    const places = devices.flatMap(({ addr, bus }) =>
+      bus === undefined && addr !== undefined ? [addr] : [],
+    );
+    expect(new Set(places).size).toBe(places.length);
+    const ports = devices.filter(({ driver }) => driver === 'pcie-root-port');
+    expect(ports.map(({ addr }) => String(addr)).every((addr) => addr > '0x02')).toBe(true);
+    expect(ports.map(({ chassis }) => chassis)).toEqual(Array.from({ length: 14 }, (_, index) => index + 1));
+  });
+
+  test('a device and its end on the host have names that are found again by the tap', () => {
+    const [nic] = base.nics;
+    const line = commandLine(base).filter((word) => word.includes(nic?.tap ?? '?'));
+    expect(line.map((word) => (JSON.parse(word) as { id: string }).id)).toEqual([
+      'host-eni0123456789ab',
+      'nic-eni0123456789ab',
+    ]);
   });
 });

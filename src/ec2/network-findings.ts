@@ -1,0 +1,61 @@
+import type { VpcId } from '../core/ids.ts';
+import type { Finding } from '../host/preflight/finding.ts';
+import { instances } from '../store/instances.ts';
+import type { NetworkInterface } from '../store/network-interfaces.ts';
+import type { Ec2Context } from './context.ts';
+import { ACTIVE_STATES } from './instances/instance-state.ts';
+import { driftOf, mendDrift, type Drift } from './vpcs/network-drift.ts';
+
+/** Whether the networks that are in use are what is recorded. */
+export async function networkFindings(ctx: Ec2Context): Promise<readonly Finding[]> {
+  const used = networksInUse(ctx);
+  const findings = (
+    await Promise.all(used.map(async (vpcId) => ofDrift(vpcId, await driftOf(ctx, vpcId))))
+  ).flat();
+  if (findings.length > 0) return findings;
+  return [{ name: 'networks', status: 'ok', fact: `${used.length} in use, as they are recorded` }];
+}
+
+/** Mends what can be mended while machines run, and says what it did and what it could not. */
+export async function mendNetworks(ctx: Ec2Context): Promise<readonly string[]> {
+  const done: string[] = [];
+  for (const vpcId of networksInUse(ctx)) {
+    const { changes, cutOff } = await mendDrift(ctx, vpcId);
+    if (changes.length > 0) done.push(`mended the network of ${vpcId}: ${summary(changes)}`);
+    for (const { fact, remedy } of lost(cutOff)) done.push(`could not mend: ${fact}; ${remedy}`);
+  }
+  return done;
+}
+
+/** VPCs in which an instance is active. */
+function networksInUse({ db }: Ec2Context): readonly VpcId[] {
+  const active = instances.list(db).filter(({ state }) => ACTIVE_STATES.has(state));
+  return [...new Set(active.map(({ vpcId }) => vpcId))];
+}
+
+function ofDrift(vpcId: VpcId, { changes, cutOff }: Drift): readonly Finding[] {
+  const drifted: Finding = {
+    name: 'networks',
+    status: 'warn',
+    fact: `the network of ${vpcId} is not as recorded: ${summary(changes)}`,
+    remedy: 'bonami doctor --fix',
+  };
+  return [...(changes.length > 0 ? [drifted] : []), ...lost(cutOff)];
+}
+
+function lost(cutOff: readonly NetworkInterface[]): readonly Finding[] {
+  return cutOff.map(({ networkInterfaceId, attachment }) => {
+    const id = attachment?.instanceId ?? '';
+    return {
+      name: 'networks',
+      status: 'warn',
+      fact: `${id} has lost its network interface ${networkInterfaceId}`,
+      remedy: `bonami stop ${id} && bonami start ${id}`,
+    };
+  });
+}
+
+function summary(changes: readonly string[]): string {
+  const [first = '', ...rest] = changes;
+  return rest.length === 0 ? first : `${first}, and ${rest.length} more`;
+}

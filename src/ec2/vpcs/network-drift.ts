@@ -1,0 +1,92 @@
+// How a VPC's network differs from what is recorded, because somebody or something took a part of it away.
+import type { VpcId } from '../../core/ids.ts';
+import { isServing } from '../../host/dhcp/dnsmasq.ts';
+import { hasTables } from '../../host/firewall/compare.ts';
+import { probeKernel } from '../../host/link/kernel-state.ts';
+import { namespaceInode } from '../../host/link/namespace.ts';
+import { routerChanges } from '../../host/link/router-changes.ts';
+import { linksOf, standingUplink } from '../../host/link/uplink.ts';
+import type { NetworkInterface } from '../../store/network-interfaces.ts';
+import type { Ec2Context } from '../context.ts';
+import { underVpcLock } from './network.ts';
+import { hostLinkName, standing } from './network-note.ts';
+import { blocksOf, crossingLink, tapOf } from './router-spec.ts';
+import { presentRecords, settle, wantedNetwork } from './settle-network.ts';
+import { readVpc, type VpcRecords } from './vpc-records.ts';
+
+export interface Drift {
+  /** What is missing or stale, in words; all of it can be mended while machines run. */
+  readonly changes: readonly string[];
+  /** Interfaces whose machines have lost them: nothing but a stop and a start brings them back. */
+  readonly cutOff: readonly NetworkInterface[];
+}
+
+/** Compares a VPC that has active instances with the kernel. Changes nothing. */
+export async function driftOf(ctx: Ec2Context, vpcId: VpcId): Promise<Drift> {
+  return underVpcLock(ctx, vpcId, 'look at the network', () => drift(ctx, vpcId));
+}
+
+/** Makes right what has drifted; returns what was found, and what is cut off still. */
+export async function mendDrift(ctx: Ec2Context, vpcId: VpcId): Promise<Drift> {
+  return underVpcLock(ctx, vpcId, 'mend the network', async () => {
+    const found = await drift(ctx, vpcId);
+    if (found.changes.length === 0) return found;
+    await settle(ctx, vpcId);
+    return { changes: found.changes, cutOff: await cutOff(ctx, vpcId) };
+  });
+}
+
+async function drift(ctx: Ec2Context, vpcId: VpcId): Promise<Drift> {
+  if (standing(ctx, vpcId) === undefined)
+    return { changes: ['its namespace is missing'], cutOff: runningInterfaces(readVpc(ctx.db, vpcId)) };
+  const { ground } = ctx;
+  const namespace = ground.router(vpcId);
+  const records = await presentRecords(ctx, vpcId);
+  const uplink = await standingUplink(ground, { namespace, hostLink: hostLinkName(vpcId) });
+  if (uplink === undefined) return { changes: ['its uplink is missing'], cutOff: await cutOff(ctx, vpcId) };
+  const wanted = wantedNetwork(ctx, { records, uplink, crossings: await crossingsOf(ctx, records) });
+  const dual = blocksOf(records.vpc).length > 1;
+  const { isNew, links, addresses, addresses6, up } = routerChanges(
+    wanted.router,
+    await probeKernel(namespace, { dual }),
+  );
+  const hostRoutes = [
+    ...(standing(ctx, vpcId)?.reachableFromHost === true ? [records.vpc.cidrBlock] : []),
+    ...records.addresses.map(({ carrierIp }) => `${carrierIp}/32`),
+  ];
+  const isServed = isServing(ctx.layout.vpc(vpcId), namespace);
+  return {
+    changes: [
+      ...(isNew ? ['its namespace is empty'] : []),
+      ...[...links, ...addresses, ...addresses6, ...up].map((line) => `to do: ip ${line}`),
+      ...((await hasTables(namespace, wanted.tables)) ? [] : ['its firewall rules are not all there']),
+      ...((await hasTables(ground.namespace, wanted.hostTable))
+        ? []
+        : ["the host's rules are not all there"]),
+      ...(hostRoutes.every((each) => uplink.routes.includes(each)) ? [] : ["the host's route is missing"]),
+      ...(isServed ? [] : ['its DHCP and DNS server does not run']),
+    ],
+    cutOff: await cutOff(ctx, vpcId),
+  };
+}
+
+async function crossingsOf(ctx: Ec2Context, { vpc, peerings }: VpcRecords): Promise<ReadonlySet<string>> {
+  const links = await linksOf(ctx.ground.router(vpc.vpcId));
+  return new Set(peerings.map(crossingLink).filter((link) => links.includes(link)));
+}
+
+async function cutOff(ctx: Ec2Context, vpcId: VpcId): Promise<readonly NetworkInterface[]> {
+  const namespace = ctx.ground.router(vpcId);
+  if (namespaceInode(namespace) === undefined) return [];
+  const { links } = await probeKernel(namespace, { dual: false });
+  // A tap that a machine has open has a carrier.
+  return runningInterfaces(readVpc(ctx.db, vpcId)).filter(
+    (each) => links.get(tapOf(each))?.hasCarrier !== true,
+  );
+}
+
+function runningInterfaces({ plugged }: VpcRecords): readonly NetworkInterface[] {
+  return plugged
+    .filter(({ instance }) => instance.state === 'running')
+    .map(({ networkInterface }) => networkInterface);
+}
