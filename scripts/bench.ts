@@ -1,5 +1,5 @@
 // How fast bonami is, as ratios within one run: against node itself, against QEMU itself, and against the same
-// image booted by a QEMU line written by hand, images against qemu-img, cp and xz. `npm run bench [-- start boot ten images]`; results in .bench/ as JSON.
+// image booted by a QEMU line written by hand, images against qemu-img, cp and xz. `npm run bench [-- start boot ten images network]`; results in .bench/ as JSON.
 import { execa } from 'execa';
 import {
   copyFileSync,
@@ -23,6 +23,7 @@ import { create, launch } from './bench/instances.ts';
 import { compressed, converted, plain } from './bench/imports.ts';
 import { median, note, type Row, ROUNDS, times } from './bench/measure.ts';
 import { memory } from './bench/memory.ts';
+import { path, rules, vpc } from './bench/network.ts';
 
 const QUICK_ROUNDS = 15;
 const rows: Row[] = [];
@@ -30,7 +31,13 @@ const { values, positionals: wanted } = parseArgs({
   allowPositionals: true,
   options: { data: { type: 'string', default: '2048' } },
 });
-const parts: Readonly<Record<string, () => Promise<void>>> = { start, boot, ten, ...imageParts() };
+const parts: Readonly<Record<string, () => Promise<void>>> = {
+  start,
+  boot,
+  ten,
+  ...imageParts(),
+  ...networkParts(),
+};
 for (const [name, part] of Object.entries(parts))
   if (wanted.length === 0 || wanted.some((word) => name === word || name.startsWith(`${word}-`)))
     await part();
@@ -42,6 +49,14 @@ function imageParts(): Readonly<Record<string, () => Promise<void>>> {
   const all = { plain, converted, compressed, launch, create, memory };
   return Object.fromEntries(
     Object.entries(all).map(([name, part]) => [`images-${name}`, async () => part(work)]),
+  );
+}
+
+/** All of them are `network`. */
+function networkParts(): Readonly<Record<string, () => Promise<void>>> {
+  const parts = { path, rules, vpc };
+  return Object.fromEntries(
+    Object.entries(parts).map(([name, part]) => [`network-${name}`, async () => part({ rows })]),
   );
 }
 

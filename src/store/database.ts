@@ -1,4 +1,4 @@
-import { closeSync, existsSync, openSync } from 'node:fs';
+import { closeSync, existsSync, openSync, renameSync, rmSync } from 'node:fs';
 import { dirname } from 'node:path';
 import Database from 'libsql';
 import { HostError, messageOf } from '../core/errors.ts';
@@ -75,7 +75,7 @@ function migrate(db: Db, path: string): void {
         hint: 'update bonami, or use another BONAMI_HOME',
       },
     );
-  if (found > 0) db.exec(`VACUUM INTO '${path}.schema-${found}'`);
+  if (found > 0) keepCopy(db, `${path}.schema-${found}`, found);
   db.transaction(() => {
     // Read again under the write lock: another command may have migrated in between.
     for (const step of MIGRATIONS.slice(version(db)))
@@ -83,4 +83,15 @@ function migrate(db: Db, path: string): void {
       else step(db, dirname(path));
     db.exec(`PRAGMA user_version = ${SCHEMA_VERSION}`);
   }).immediate();
+}
+
+/** A copy as it was, complete when it has its name. An attempt that was cut short has left one: the newest counts. */
+function keepCopy(db: Db, copy: string, found: number): void {
+  const fresh = `${copy}.${process.pid}`;
+  // SQLite would let others read it, and writes over nothing but an empty file.
+  closeSync(openSync(fresh, 'w', 0o600));
+  db.exec(`VACUUM INTO '${fresh}'`);
+  // Another command may have migrated in between, and then this may be a copy of the result.
+  if (version(db) === found) renameSync(fresh, copy);
+  else rmSync(fresh);
 }

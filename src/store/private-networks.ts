@@ -52,7 +52,7 @@ export function privateNetworks(db: Db): void {
       allocation_id TEXT NOT NULL UNIQUE REFERENCES addresses(id), client_token TEXT UNIQUE,
       document TEXT NOT NULL) STRICT;
   `);
-  for (const vpc of documents(db, 'vpcs')) rewriteVpc(db, vpc);
+  for (const { id, document } of readable(db, 'vpcs')) rewriteVpc(db, id, document);
   rewrite(db, 'security_groups', ({ ipPermissions, ipPermissionsEgress, ...group }) => ({
     ...group,
     rules: [...rulesOf(ipPermissions, false), ...rulesOf(ipPermissionsEgress, true)],
@@ -67,16 +67,15 @@ export function privateNetworks(db: Db): void {
   rewrite(db, 'instances', (instance) => ({ ...instance, isNetworkLimited: false }));
 }
 
-function rewriteVpc(db: Db, { internetGatewayId, ...vpc }: Document): void {
-  const vpcId = String(vpc['vpcId']);
-  const [routeTableId, networkAclId] = [id('rtb'), id('acl')];
+function rewriteVpc(db: Db, vpcId: string, { internetGatewayId, ...vpc }: Document): void {
+  const [routeTableId, networkAclId] = [newId('rtb'), newId('acl')];
   put(db, 'vpcs', vpcId, {
     ...vpc,
     ipv6: null,
     dhcpOptionsId: null,
     enableDnsSupport: true,
     enableDnsHostnames: true,
-    mainRouteTable: { associationId: id('rtbassoc'), routeTableId },
+    mainRouteTable: { associationId: newId('rtbassoc'), routeTableId },
   });
   db.prepare('UPDATE vpcs SET is_default = ? WHERE id = ?').run(vpc['isDefault'] === true ? 1 : null, vpcId);
   const target = { kind: 'internetGateway', id: internetGatewayId };
@@ -104,19 +103,16 @@ function rewriteVpc(db: Db, { internetGatewayId, ...vpc }: Document): void {
       vpcId,
       JSON.stringify({ internetGatewayId, vpcId }),
     );
-  for (const subnet of documents(db, 'subnets').filter((each) => each['vpcId'] === vpcId)) {
-    put(db, 'subnets', String(subnet['subnetId']), {
-      ...subnet,
+  for (const { id, document } of readable(db, 'subnets').filter((each) => each.document['vpcId'] === vpcId)) {
+    put(db, 'subnets', id, {
+      ...document,
       ipv6: null,
       mapPublicIpOnLaunch: false,
       assignIpv6AddressOnCreation: false,
       routeTable: null,
-      networkAcl: { associationId: id('aclassoc'), networkAclId },
+      networkAcl: { associationId: newId('aclassoc'), networkAclId },
     });
-    db.prepare('UPDATE subnets SET network_acl_id = ? WHERE id = ?').run(
-      networkAclId,
-      String(subnet['subnetId']),
-    );
+    db.prepare('UPDATE subnets SET network_acl_id = ? WHERE id = ?').run(networkAclId, id);
   }
 }
 
@@ -137,38 +133,44 @@ function rulesOf(permissions: unknown, isEgress: boolean): Document[] {
         description,
       })),
     ];
-    return peers.map((each) => ({ securityGroupRuleId: id('sgr'), isEgress, ...traffic, ...each }));
+    return peers.map((each) => ({ securityGroupRuleId: newId('sgr'), isEgress, ...traffic, ...each }));
   });
 }
 
-function id(prefix: string): string {
+function newId(prefix: string): string {
   return `${prefix}-${randomBytes(9).toString('hex').slice(0, 17)}`;
 }
 
-function documents(db: Db, table: string): readonly Document[] {
-  return (db.prepare(`SELECT document FROM ${table}`).all() as { document: string }[]).flatMap(
-    ({ document }) => {
-      // A record that cannot be read stays as it is: somebody may want it back.
-      try {
-        return [JSON.parse(document) as Document];
-      } catch {
-        return [];
-      }
-    },
-  );
+interface Row {
+  readonly id: string;
+  readonly document: Document;
+}
+
+/** The records whose document can be read at all. The others stay as they are: somebody may want them back. */
+function readable(db: Db, table: string): readonly Row[] {
+  const rows = db.prepare(`SELECT id, document FROM ${table}`).all() as { id: string; document: string }[];
+  return rows.flatMap(({ id, document }) => {
+    const content = attempt(() => JSON.parse(document) as unknown);
+    return typeof content === 'object' && content !== null ? [{ id, document: content as Document }] : [];
+  });
 }
 
 function put(db: Db, table: string, key: string, document: Document): void {
   db.prepare(`UPDATE ${table} SET document = ? WHERE id = ?`).run(JSON.stringify(document), key);
 }
 
-const ID_FIELDS: Readonly<Record<string, string>> = {
-  security_groups: 'groupId',
-  network_interfaces: 'networkInterfaceId',
-  instances: 'instanceId',
-};
-
 function rewrite(db: Db, table: string, change: (document: Document) => Document): void {
-  for (const document of documents(db, table))
-    put(db, table, String(document[ID_FIELDS[table] ?? '']), change(document));
+  for (const { id, document } of readable(db, table)) {
+    const changed = attempt(() => change(document));
+    if (changed !== undefined) put(db, table, id, changed);
+  }
+}
+
+/** One broken record is no reason to lose the others. */
+function attempt<T>(work: () => T): T | undefined {
+  try {
+    return work();
+  } catch {
+    return undefined;
+  }
 }

@@ -3,7 +3,6 @@
 # A command that goes on ends with its standard input, so that nothing outlives the test that started it.
 import ctypes
 import fcntl
-import json
 import os
 import random
 import select
@@ -13,19 +12,14 @@ import sys
 import threading
 import time
 
-from guest_frames import LINK, arp_frame, checksum, dhcp_answer, dhcp_message, frames, own_mac, raw_socket, udp_frame
+import guest_attacks
+from guest_frames import (
+    LINK, arp_frame, checksum, dhcp_answer, dhcp_message, frames, own_mac, raw_socket, say, udp_frame, until_end_of_input
+)  # fmt: skip
 
 CLONE_NEWNET = 0x40000000
 TUNSETIFF = 0x400454CA
 IFF_TAP_NO_PI = 0x1002
-
-
-def say(answer):
-    print(json.dumps(answer), flush=True)
-
-
-def until_end_of_input():
-    threading.Thread(target=lambda: (sys.stdin.read(), os._exit(0)), daemon=True).start()
 
 
 # --- the cable ---
@@ -215,6 +209,23 @@ def talk(address, port):
                 return say("silent")
 
 
+def accept(port):
+    """A TCP service that only accepts, as fast as it can."""
+    until_end_of_input()
+    listener = socket.create_server(("", int(port)), backlog=1024)
+    say("ready")
+    while True:
+        listener.accept()[0].close()
+
+
+def connect_often(address, port, count):
+    """So many TCP connections, one after the other, each closed by the service."""
+    for _ in range(int(count)):
+        with socket.create_connection((address, int(port)), 5) as sock:
+            sock.recv(1)
+    say("done")
+
+
 def hear_datagrams(port):
     until_end_of_input()
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
@@ -237,6 +248,7 @@ def ping(address):
 
 
 COMMANDS = (
-    cable, send_udp, ask_arp, claim_by_arp, watch_frames, dhcp, dns, serve, connect, talk, hear_datagrams, ping
+    cable, send_udp, ask_arp, claim_by_arp, watch_frames, dhcp, dns, serve, connect, talk, accept, connect_often,
+    hear_datagrams, ping
 )  # fmt: skip
 {command.__name__.replace("_", "-"): command for command in COMMANDS}[sys.argv[1]](*sys.argv[2:])

@@ -94,6 +94,33 @@ export class Guest {
     ip('-n', this.#namespace, 'link', 'set', 'eth0', 'address', this.mac, 'mtu', '9001', 'up');
   }
 
+  /** Replaces its tap by a link of the kernel's own, for what must be as fast as that. */
+  async cableByVeth(): Promise<void> {
+    await this.#open.shift()?.close();
+    const router = this.interface.vpcId;
+    for (const stale of [
+      ['-n', this.#namespace, 'link', 'del', 'eth0'],
+      ['-n', router, 'link', 'del', this.tap],
+    ])
+      execaSync('ip', stale, { reject: false });
+    ip(
+      '-n',
+      router,
+      'link',
+      'add',
+      this.tap,
+      'type',
+      'veth',
+      'peer',
+      'name',
+      'eth0',
+      'netns',
+      this.#namespace,
+    );
+    ip('-n', router, 'link', 'set', this.tap, 'mtu', '9001');
+    ip('-n', this.#namespace, 'link', 'set', 'eth0', 'address', this.mac, 'mtu', '9001', 'up');
+  }
+
   async dhcp(...args: readonly string[]): Promise<Lease | null> {
     return (await this.does('dhcp', ...args)) as Lease | null;
   }

@@ -1,9 +1,21 @@
 # Frames and messages for guest.py, byte by byte.
+import json
+import os
 import socket
 import struct
+import sys
+import threading
 import time
 
 LINK = "eth0"
+
+
+def say(answer):
+    print(json.dumps(answer), flush=True)
+
+
+def until_end_of_input():
+    threading.Thread(target=lambda: (sys.stdin.read(), os._exit(0)), daemon=True).start()
 
 
 def mac_bytes(mac):

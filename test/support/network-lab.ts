@@ -1,17 +1,17 @@
 // Networks on a real store, without a kernel's side: what an action records and refuses.
 import { afterEach, beforeEach } from 'vitest';
-import { newId, type InstanceId } from '../../src/core/ids.ts';
+import { newId, type InstanceId, type VpcPeeringConnectionId } from '../../src/core/ids.ts';
+import { addressAt6, parseCidr6 } from '../../src/core/ip.ts';
+import { macOf } from '../../src/core/link-name.ts';
 import { recordSubnet } from '../../src/ec2/subnets/record-subnet.ts';
 import { newIpv6Block, recordVpc } from '../../src/ec2/vpcs/record-vpc.ts';
 import { internetGateways, vpcPeeringConnections } from '../../src/store/gateways.ts';
 import { instances, type Instance } from '../../src/store/instances.ts';
+import { makeFolder } from '../../src/store/layout.ts';
 import { networkInterfaces, type NetworkInterface } from '../../src/store/network-interfaces.ts';
 import { securityGroups, type SecurityGroup } from '../../src/store/security-groups.ts';
 import { subnets, type Subnet, type Vpc } from '../../src/store/vpcs.ts';
 import { testContext, type Reported, type TestContext } from './context.ts';
-import type { VpcPeeringConnectionId } from '../../src/core/ids.ts';
-import { macOf } from '../../src/core/link-name.ts';
-import { makeFolder } from '../../src/store/layout.ts';
 
 export interface NetworkLab {
   readonly ctx: TestContext['ctx'];
@@ -57,7 +57,10 @@ export function networkLab(context: Partial<TestContext['ctx']> = {}): NetworkLa
             ? null
             : {
                 associationId: newId('subnetCidrAssociation'),
-                cidrBlock: vpc.ipv6.cidrBlock.replace('/56', '/64'),
+                cidrBlock: `${addressAt6(
+                  parseCidr6(vpc.ipv6.cidrBlock),
+                  BigInt(subnets.listBy(home.ctx.db, 'vpc_id', vpc.vpcId).length) << 64n,
+                )}/64`,
               },
         availabilityZone: zone,
         defaultForAz: vpc.isDefault,

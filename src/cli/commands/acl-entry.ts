@@ -83,7 +83,9 @@ const PROTOCOL_NAMES: Readonly<Record<string, string>> = {
 
 function trafficOf({ PortRange, IcmpTypeCode }: NetworkAclEntry): string {
   if (IcmpTypeCode !== undefined)
-    return IcmpTypeCode.Type === -1 ? 'all' : `${IcmpTypeCode.Type}/${IcmpTypeCode.Code}`;
+    return IcmpTypeCode.Type === -1
+      ? 'all'
+      : `${IcmpTypeCode.Type}${IcmpTypeCode.Code === -1 ? '' : `/${IcmpTypeCode.Code}`}`;
   if (PortRange === undefined || (PortRange.From === 0 && PortRange.To === 65_535)) return 'all';
   return PortRange.From === PortRange.To ? String(PortRange.From) : `${PortRange.From}-${PortRange.To}`;
 }

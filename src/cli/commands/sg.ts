@@ -7,6 +7,7 @@ import { nameOf, TAG_OPTIONS, tagSpecifications } from '../name-tag.ts';
 import type { Output } from '../output.ts';
 import { peerText, trafficText } from '../rule-words.ts';
 import { authorize, modify, revoke } from './sg-rules.ts';
+import { why } from './sg-why.ts';
 
 const ls = defineCommand({
   command: 'ls',
@@ -88,7 +89,7 @@ const rm = defineCommand({
 
 export const sg = defineGroup(
   'sg',
-  'security groups: list, show, create, authorize, revoke, modify, remove',
+  'security groups: list, show, create, change, remove, and why traffic does not get through',
   [ls, show, create, authorize, revoke, modify, rm],
 );
 

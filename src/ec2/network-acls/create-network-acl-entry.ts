@@ -5,7 +5,7 @@ import { networkAcls } from '../../store/network-acls.ts';
 import type { Ec2Context } from '../context.ts';
 import { endDryRun } from '../dry-run.ts';
 import { recordOf } from '../resource-kinds.ts';
-import { applyVpcNetwork } from '../vpcs/network.ts';
+import { applyVpcRules } from '../vpcs/network.ts';
 import { requestedEntry } from './requested-entry.ts';
 
 /** EC2's CreateNetworkAclEntry. Throws `NetworkAclEntryAlreadyExists` for a number that its direction has. */
@@ -26,6 +26,6 @@ export async function createNetworkAclEntry(
     endDryRun(request);
     return acl;
   });
-  await applyVpcNetwork(ctx, vpcId);
+  await applyVpcRules(ctx, vpcId);
   return {};
 }

@@ -4,7 +4,7 @@ import { networkAcls } from '../../store/network-acls.ts';
 import type { Ec2Context } from '../context.ts';
 import { endDryRun } from '../dry-run.ts';
 import { recordOf } from '../resource-kinds.ts';
-import { applyVpcNetwork } from '../vpcs/network.ts';
+import { applyVpcRules } from '../vpcs/network.ts';
 import { checkedRuleNumber } from './requested-entry.ts';
 import { withoutEntry } from './without-entry.ts';
 
@@ -20,6 +20,6 @@ export async function deleteNetworkAclEntry(
     endDryRun({ DryRun });
     return acl;
   });
-  await applyVpcNetwork(ctx, vpcId);
+  await applyVpcRules(ctx, vpcId);
   return {};
 }

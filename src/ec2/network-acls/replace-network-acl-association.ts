@@ -9,7 +9,7 @@ import { subnets } from '../../store/vpcs.ts';
 import type { Ec2Context } from '../context.ts';
 import { endDryRun } from '../dry-run.ts';
 import { recordOf } from '../resource-kinds.ts';
-import { applyVpcNetwork } from '../vpcs/network.ts';
+import { applyVpcRules } from '../vpcs/network.ts';
 
 /** EC2's ReplaceNetworkAclAssociation: a subnet always has one. Throws `InvalidAssociationID.NotFound`. */
 export async function replaceNetworkAclAssociation(
@@ -35,6 +35,6 @@ export async function replaceNetworkAclAssociation(
     endDryRun({ DryRun });
     return { vpcId: subnet.vpcId, associationId: association.associationId };
   });
-  await applyVpcNetwork(ctx, vpcId);
+  await applyVpcRules(ctx, vpcId);
   return { NewAssociationId: associationId };
 }

@@ -1,4 +1,4 @@
-import type { CreateNetworkInterfaceRequest } from '@aws-sdk/client-ec2';
+import type { CreateNetworkInterfaceRequest, PrivateIpAddressSpecification } from '@aws-sdk/client-ec2';
 import { Ec2Error } from '../../core/errors.ts';
 import type { Db } from '../../store/database.ts';
 import type { NetworkInterface } from '../../store/network-interfaces.ts';
@@ -58,8 +58,10 @@ function wantedPrivate({
       'InvalidParameterValue',
       `Only one primary private IP address can be specified: ${primaries.join(', ')}`,
     );
-  const secondaries = PrivateIpAddresses.flatMap((each) =>
-    each.Primary === true || each.PrivateIpAddress === primaries[0] ? [] : (each.PrivateIpAddress ?? ''),
+  const isPrimary = ({ Primary, PrivateIpAddress: address }: PrivateIpAddressSpecification): boolean =>
+    Primary === true || (address !== undefined && address === primaries[0]);
+  const secondaries = PrivateIpAddresses.filter((each) => !isPrimary(each)).map(
+    (each) => each.PrivateIpAddress,
   );
   return [
     primaries[0],

@@ -2,7 +2,7 @@ import type { PrefixListId, VpcId } from '../../core/ids.ts';
 import type { Db } from '../../store/database.ts';
 import { securityGroups, type SecurityGroup } from '../../store/security-groups.ts';
 import type { Ec2Context } from '../context.ts';
-import { applyVpcNetwork } from '../vpcs/network.ts';
+import { applyVpcRules } from '../vpcs/network.ts';
 
 /** The groups whose rules name a prefix list. */
 export function referencingGroups(db: Db, prefixListId: PrefixListId): readonly SecurityGroup[] {
@@ -16,5 +16,5 @@ export function referencingGroups(db: Db, prefixListId: PrefixListId): readonly 
 /** Puts a changed list into force in every VPC whose groups name it. */
 export async function applyPrefixList(ctx: Ec2Context, prefixListId: PrefixListId): Promise<void> {
   const vpcIds = new Set<VpcId>(referencingGroups(ctx.db, prefixListId).map(({ vpcId }) => vpcId));
-  for (const vpcId of vpcIds) await applyVpcNetwork(ctx, vpcId);
+  for (const vpcId of vpcIds) await applyVpcRules(ctx, vpcId);
 }

@@ -87,7 +87,7 @@ async function hostFacts(ctx: Ec2Context): Promise<HostFacts> {
   const networks = ground.isRootless ? [] : await hostNetworks(ground.namespace);
   return (vpc: Vpc | undefined): HostPlace => {
     const link = vpc === undefined ? undefined : linkName(UPLINK_PREFIX, vpc.vpcId);
-    const uplink = networks.find(({ device, isRoute }) => device === link && !isRoute);
+    const uplink = networks.find(({ device, kind }) => device === link && kind === 'address');
     return {
       kind: 'host',
       address: uplink === undefined ? firstOf(UPLINK_POOL) : addressAt(uplink.cidr, 1),

@@ -36,7 +36,7 @@ export function throughMachine(
       ? [aclStep(machine, { direction: 'in', other: from.address, traffic, isAnswer: false })]
       : []),
     groupStep(machine, { direction: 'ingress', other: from.address, otherPlace: from, traffic }),
-    forwardingStep(id, { sourceDestCheck, instanceId: instance.instanceId, isHost: to.kind === 'host' }),
+    forwardingStep(id, { sourceDestCheck, instanceId: instance.instanceId }),
   ];
 }
 

@@ -11,7 +11,7 @@ import { putTags } from '../../store/tags.ts';
 import type { Ec2Context } from '../context.ts';
 import { endDryRun } from '../dry-run.ts';
 import { specifiedTags } from '../tags/ec2-tags.ts';
-import { applyVpcNetwork } from '../vpcs/network.ts';
+import { applyVpcRules } from '../vpcs/network.ts';
 import { checkRuleCount } from './check-rule-count.ts';
 import { ec2Rule } from './ec2-rule.ts';
 import { groupOfRequest, type GroupReference } from './group-of-request.ts';
@@ -65,7 +65,7 @@ async function authorize(
     endDryRun(request);
     return { group: changed, added: recorded };
   });
-  await applyVpcNetwork(ctx, group.vpcId);
+  await applyVpcRules(ctx, group.vpcId);
   return { Return: true, SecurityGroupRules: added.map((rule) => ec2Rule(ctx, group, rule)) };
 }
 

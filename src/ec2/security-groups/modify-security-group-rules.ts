@@ -13,7 +13,7 @@ import {
 } from '../../store/security-groups.ts';
 import type { Ec2Context } from '../context.ts';
 import { endDryRun } from '../dry-run.ts';
-import { applyVpcNetwork } from '../vpcs/network.ts';
+import { applyVpcRules } from '../vpcs/network.ts';
 import { refuseDuplicate } from './authorize-security-group-ingress.ts';
 import { checkRuleCount } from './check-rule-count.ts';
 import { groupOfRequest } from './group-of-request.ts';
@@ -39,7 +39,7 @@ export async function modifySecurityGroupRules(
     endDryRun(request);
     return group;
   });
-  await applyVpcNetwork(ctx, vpcId);
+  await applyVpcRules(ctx, vpcId);
   return { Return: true };
 }
 

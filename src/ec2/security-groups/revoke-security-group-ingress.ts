@@ -5,7 +5,7 @@ import { securityGroups, type SecurityGroup, type SecurityGroupRule } from '../.
 import { removeTags } from '../../store/tags.ts';
 import type { Ec2Context } from '../context.ts';
 import { endDryRun } from '../dry-run.ts';
-import { applyVpcNetwork } from '../vpcs/network.ts';
+import { applyVpcRules } from '../vpcs/network.ts';
 import { revokedRule } from './ec2-rule.ts';
 import { groupOfRequest, type GroupReference } from './group-of-request.ts';
 import { requestedRules, sameRule, type PermissionRequest } from './requested-rules.ts';
@@ -51,7 +51,7 @@ async function revoke(
     endDryRun(request);
     return { group: present, doomed: named };
   });
-  await applyVpcNetwork(ctx, group.vpcId);
+  await applyVpcRules(ctx, group.vpcId);
   return { Return: true, RevokedSecurityGroupRules: doomed.map((rule) => revokedRule(group, rule)) };
 }
 

@@ -5,13 +5,13 @@ import { hasTables } from '../../host/firewall/compare.ts';
 import { probeKernel } from '../../host/link/kernel-state.ts';
 import { namespaceInode } from '../../host/link/namespace.ts';
 import { routerChanges } from '../../host/link/router-changes.ts';
-import { linksOf, standingUplink } from '../../host/link/uplink.ts';
+import { standingUplink } from '../../host/link/uplink.ts';
 import type { NetworkInterface } from '../../store/network-interfaces.ts';
 import type { Ec2Context } from '../context.ts';
 import { underVpcLock } from './network.ts';
 import { hostLinkName, standing } from './network-note.ts';
-import { blocksOf, crossingLink, tapOf } from './router-spec.ts';
-import { presentRecords, settle, wantedNetwork } from './settle-network.ts';
+import { blocksOf, tapOf } from './router-spec.ts';
+import { crossingsThere, presentRecords, settle, wantedNetwork } from './settle-network.ts';
 import { readVpc, type VpcRecords } from './vpc-records.ts';
 
 export interface Drift {
@@ -44,7 +44,7 @@ async function drift(ctx: Ec2Context, vpcId: VpcId): Promise<Drift> {
   const records = await presentRecords(ctx, vpcId);
   const uplink = await standingUplink(ground, { namespace, hostLink: hostLinkName(vpcId) });
   if (uplink === undefined) return { changes: ['its uplink is missing'], cutOff: await cutOff(ctx, vpcId) };
-  const wanted = wantedNetwork(ctx, { records, uplink, crossings: await crossingsOf(ctx, records) });
+  const wanted = wantedNetwork(ctx, { records, uplink, crossings: await crossingsThere(ctx, records) });
   const dual = blocksOf(records.vpc).length > 1;
   const { isNew, links, addresses, addresses6, up } = routerChanges(
     wanted.router,
@@ -68,11 +68,6 @@ async function drift(ctx: Ec2Context, vpcId: VpcId): Promise<Drift> {
     ],
     cutOff: await cutOff(ctx, vpcId),
   };
-}
-
-async function crossingsOf(ctx: Ec2Context, { vpc, peerings }: VpcRecords): Promise<ReadonlySet<string>> {
-  const links = await linksOf(ctx.ground.router(vpc.vpcId));
-  return new Set(peerings.map(crossingLink).filter((link) => links.includes(link)));
 }
 
 async function cutOff(ctx: Ec2Context, vpcId: VpcId): Promise<readonly NetworkInterface[]> {

@@ -10,7 +10,7 @@ import { withLock } from '../../host/process/lock.ts';
 import type { NetworkInterface } from '../../store/network-interfaces.ts';
 import type { Ec2Context } from '../context.ts';
 import { standing } from './network-note.ts';
-import { demolish, settle, type Change } from './settle-network.ts';
+import { demolish, settle, settleRules, type Change } from './settle-network.ts';
 import { peersOf } from './vpc-records.ts';
 
 /**
@@ -26,6 +26,13 @@ export async function ensureVpcNetwork(ctx: Ec2Context, vpcId: VpcId): Promise<v
 export async function applyVpcNetwork(ctx: Ec2Context, vpcId: VpcId): Promise<void> {
   await settleIfStanding(ctx, vpcId);
   await settlePeers(ctx, vpcId);
+}
+
+/** The same for what only security groups, prefix lists and network ACLs say: one transaction of the firewall. */
+export async function applyVpcRules(ctx: Ec2Context, vpcId: VpcId): Promise<void> {
+  await underVpcLock(ctx, vpcId, 'change the rules', async () => {
+    if (standing(ctx, vpcId)) await settleRules(ctx, vpcId);
+  });
 }
 
 /** Plugs a recorded interface into its VPC's network, which is built when it is missing: port, guard, rules, lease. Idempotent. */

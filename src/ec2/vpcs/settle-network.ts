@@ -21,7 +21,7 @@ import { guardsOf, networkRuleset } from '../security-groups/ruleset.ts';
 import { dhcpHosts, dhcpNetwork } from './dhcp-spec.ts';
 import { forgetBuilt, hostLinkName, hostTableName, noteBuilt, standing } from './network-note.ts';
 import { blocksOf, crossingLink, crossingMacs, routerSpec, tapOf } from './router-spec.ts';
-import { readVpc, type VpcRecords } from './vpc-records.ts';
+import { readVpc, type PluggedInterface, type VpcRecords } from './vpc-records.ts';
 
 /** What is to be otherwise than recorded. */
 export interface Change {
@@ -51,6 +51,23 @@ export async function settle(ctx: Ec2Context, vpcId: VpcId, change: Change = {})
   if (change.leaving === undefined)
     await ensureDnsmasq(paths, { namespace, isRootless: ground.isRootless }, wanted.dhcp);
   noteBuilt(ctx, vpcId, { reachableFromHost: uplink.routed });
+}
+
+/** Only the rules for what is there; nothing else has changed. */
+export async function settleRules(ctx: Ec2Context, vpcId: VpcId): Promise<void> {
+  const records = await presentRecords(ctx, vpcId);
+  const rules = networkRuleset(records, await crossingsThere(ctx, records));
+  await applyTables(ctx.ground.router(vpcId), [networkTable(rules)]);
+}
+
+/** Links to peers that are there; none is made. */
+export async function crossingsThere(
+  ctx: Ec2Context,
+  { vpc, peerings }: VpcRecords,
+): Promise<ReadonlySet<string>> {
+  if (peerings.length === 0) return new Set();
+  const links = await linksOf(ctx.ground.router(vpc.vpcId));
+  return new Set(peerings.map(crossingLink).filter((link) => links.includes(link)));
 }
 
 export interface NetworkParts {
@@ -104,7 +121,11 @@ async function begin(ctx: Ec2Context, vpcId: VpcId): Promise<void> {
   await demolish(ctx, vpcId);
   makeFolder(ctx.layout.vpc(vpcId).runFolder, 0o711);
   await createNamespace(ctx.ground.router(vpcId));
-  if (!ctx.ground.isRootless) await passForeignFirewalls(ctx.ground.namespace, UPLINK_PREFIX);
+  const { isRootless, namespace } = ctx.ground;
+  for (const chain of isRootless ? [] : await passForeignFirewalls(namespace, UPLINK_PREFIX))
+    ctx.report.warn(
+      `the firewall chain '${chain}' does not let itself be changed: instances may not get out (bonami doctor)`,
+    );
 }
 
 /**
@@ -117,15 +138,14 @@ export async function presentRecords(
   change: Change = {},
 ): Promise<VpcRecords> {
   const records = readVpc(ctx.db, vpcId);
-  const links = await linksOf(ctx.ground.router(vpcId));
+  const stays = ({ instance }: PluggedInterface): boolean =>
+    instance.state === 'running' || instance.state === 'pending';
+  const links = records.plugged.every(stays) ? [] : await linksOf(ctx.ground.router(vpcId));
   return {
     ...records,
-    plugged: records.plugged.filter(({ networkInterface, instance }) => {
-      const { networkInterfaceId } = networkInterface;
-      if (networkInterfaceId === change.leaving?.networkInterfaceId) return false;
-      if (instance.state === 'running' || instance.state === 'pending') return true;
-      return links.includes(tapOf(networkInterface));
-    }),
+    plugged: records.plugged
+      .filter(({ networkInterface: each }) => each.networkInterfaceId !== change.leaving?.networkInterfaceId)
+      .filter((each) => stays(each) || links.includes(tapOf(each.networkInterface))),
   };
 }
 

@@ -44,7 +44,14 @@ export class Connector {
 
   /** A connection to a port in there. Throws `ConnectionRefused`, `ConnectionTimedOut` or `ConnectionFailed`. */
   async connect(target: Target, timeoutMs = TIMEOUT_MS): Promise<Socket> {
-    return this.#living().connect(target, timeoutMs);
+    const helper = this.#living();
+    try {
+      return await helper.connect(target, timeoutMs);
+    } catch (error) {
+      // It had died, and we hear of it only now.
+      if (!helper.hasEnded || this.#helper !== helper) throw error;
+      return this.#living().connect(target, timeoutMs);
+    }
   }
 
   /** Lets go of the namespace. Connections that were handed over go on. */

@@ -9,7 +9,6 @@ export interface RouterChanges {
   readonly isNew: boolean;
   /** Links that go and come, their masters and flags. */
   readonly links: readonly string[];
-  readonly newBridges: readonly string[];
   readonly newTaps: readonly string[];
   /** Addresses, routes and rules, by family. */
   readonly addresses: readonly string[];
@@ -59,7 +58,6 @@ export function routerChanges(router: Router, now: KernelState): RouterChanges {
       ...bridges.flatMap(({ lines }) => lines),
       ...taps.flatMap(({ lines }) => lines),
     ],
-    newBridges: bridges.filter((each) => each.isNew).map(({ name }) => name),
     newTaps: taps.filter((each) => each.isNew).map(({ name }) => name),
     addresses: [...addresses, ...moves(4)],
     addresses6: moves(6),

@@ -83,14 +83,16 @@ export async function ensureRouter(
     });
   const dual = router.blocks.some((block) => block.includes(':'));
   const changes = routerChanges(router, await probeKernel(namespace, { dual }));
-  // Before the links: a bridge takes what is set for all and for new ones.
+  // Before the links: a bridge takes what is set for new ones.
   if (changes.isNew) await setSysctls(namespace, NAMESPACE_SETTINGS);
   await ipBatch(namespace, changes.links);
+  // Every time: some of them appear when somebody loads br_netfilter, and others can be set by hand.
   await setSysctls(
     namespace,
     Object.assign(
       {},
-      ...changes.newBridges.map((bridge) => bridgeSettings(bridge, dual)),
+      BRIDGING_OFF,
+      ...router.segments.map(({ bridge }) => bridgeSettings(bridge, dual)),
       ...(dual ? [DUAL_SETTINGS, ...router.crossings.map(({ link }) => ipv6On(link))] : []),
     ) as Record<string, number>,
   );
@@ -125,6 +127,10 @@ const NAMESPACE_SETTINGS: Readonly<Record<string, number>> = {
   // IPv6 is cleanly absent unless the network has a block of it, so that what tries it fails at once.
   'net.ipv6.conf.all.disable_ipv6': 1,
   'net.ipv6.conf.default.disable_ipv6': 1,
+};
+
+/** On by default where br_netfilter is loaded; a connection to an elastic address would be lost to the isolation. */
+const BRIDGING_OFF: Readonly<Record<string, number>> = {
   'net.bridge.bridge-nf-call-iptables': 0,
   'net.bridge.bridge-nf-call-ip6tables': 0,
   'net.bridge.bridge-nf-call-arptables': 0,

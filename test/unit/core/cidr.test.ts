@@ -5,6 +5,7 @@ import {
   formatCidr,
   formatIpv4,
   netmask,
+  networkOf,
   overlaps,
   parseCidr,
   parseIpv4,
@@ -136,5 +137,18 @@ describe('a block', () => {
       '172.31.240.0/20',
     ]);
     expect(subBlock(block, 16, 0)).toEqual(block);
+  });
+
+  test.each([
+    ['172.31.16.1/20', '172.31.16.0/20'],
+    ['172.31.31.255/20', '172.31.16.0/20'],
+    ['172.31.16.0/20', '172.31.16.0/20'],
+    ['255.255.255.255/0', '0.0.0.0/0'],
+    ['255.255.255.255/1', '128.0.0.0/1'],
+    ['10.0.0.7/32', '10.0.0.7/32'],
+    ['10.0.0.7', '10.0.0.7/32'],
+  ])('of %s is %s', (text, network) => {
+    expect(networkOf(text)).toBe(network);
+    expect(formatCidr(parseCidr(networkOf(text)))).toBe(network);
   });
 });

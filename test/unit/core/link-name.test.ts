@@ -4,7 +4,7 @@ import { linkName, macOf } from '../../../src/core/link-name.ts';
 const IDS = Array.from({ length: 200 }, (_, index) => `eni-${index.toString(16).padStart(17, '0')}`);
 
 describe('linkName', () => {
-  test.each(['bnv', 'eni', 'snt'] as const)(
+  test.each(['bnv', 'eni', 'pcx', 'snt'] as const)(
     "with the prefix %s uses the kernel's 15 characters",
     (prefix) => {
       expect(linkName(prefix, 'eni-0123456789abcdef0')).toMatch(new RegExp(`^${prefix}[0-9a-f]{12}$`));

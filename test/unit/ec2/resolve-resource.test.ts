@@ -22,20 +22,20 @@ beforeEach(() => {
 });
 afterEach(() => net[Symbol.dispose]());
 
-const name = (id: string, Value: string): unknown =>
+const name = async (id: string, Value: string): Promise<unknown> =>
   createTags(net.ctx, { Resources: [id], Tags: [{ Key: 'Name', Value }] });
 
 describe('one is meant', () => {
   test('by its id, a beginning of it, or its Name tag', async () => {
     const vpcId = await net.vpc();
-    name(vpcId, 'lab');
+    await name(vpcId, 'lab');
     for (const reference of [vpcId, vpcId.slice(0, 12), 'lab'])
       expect(resolveId(net.db, 'vpc', reference)).toBe(vpcId);
   });
 
   test('by a Name tag that looks like the beginning of an id', async () => {
     const [one, other] = [await net.vpc(), await net.vpc()];
-    name(other, one.slice(0, 8));
+    await name(other, one.slice(0, 8));
     expect(resolveId(net.db, 'vpc', one.slice(0, 8))).toBe(other);
   });
 
@@ -58,14 +58,14 @@ describe('one is meant', () => {
     const subnetId = await net.subnet(await net.vpc());
     const dead = net.instance(subnetId, { state: 'terminated' }).instance.instanceId;
     const { instanceId } = net.instance(subnetId).instance;
-    for (const id of [dead, instanceId]) name(id, 'web');
+    for (const id of [dead, instanceId]) await name(id, 'web');
     expect(resolveId(net.db, 'instance', 'web')).toBe(instanceId);
   });
 });
 
 test('several are an error that names them', async () => {
   const ids = [await net.vpc(), await net.vpc()];
-  for (const id of ids) name(id, 'twin');
+  for (const id of ids) await name(id, 'twin');
   expect(() => resolveId(net.db, 'vpc', 'twin')).toThrow(
     refusal('InvalidVpcID.NotFound', `'twin' could be ${ids.join(' or ')}`),
   );
@@ -90,7 +90,7 @@ test('of many ids the malformed one is complained of before the unknown one', ()
 describe('a VPC stands for', () => {
   test('its main route table and its default ACL', async () => {
     const vpcId = await net.vpc();
-    name(vpcId, 'lab');
+    await name(vpcId, 'lab');
     const { routeTableId } = net.vpcRecord(vpcId).mainRouteTable;
     const [acl] = networkAcls.listBy(net.db, 'default_of', vpcId);
     expect(await resolveRouteTable(net.ctx, 'lab')).toBe(routeTableId);
@@ -100,15 +100,15 @@ describe('a VPC stands for', () => {
   test('nothing where one of that kind has the name', async () => {
     const vpcId = await net.vpc();
     const { RouteTable } = createRouteTable(net.ctx, { VpcId: vpcId });
-    name(vpcId, 'lab');
-    name(RouteTable?.RouteTableId ?? '', 'lab');
+    await name(vpcId, 'lab');
+    await name(RouteTable?.RouteTableId ?? '', 'lab');
     expect(await resolveRouteTable(net.ctx, 'lab')).toBe(RouteTable?.RouteTableId);
   });
 
   test('its subnets, where no subnet is meant', async () => {
     const vpcId = await net.vpc();
     const subnetId = await net.subnet(vpcId);
-    name(subnetId, 'web');
+    await name(subnetId, 'web');
     expect(await resolveSubnetOrVpc(net.ctx, 'web')).toEqual({ subnetId });
     expect(await resolveSubnetOrVpc(net.ctx, vpcId)).toEqual({ vpcId });
     await expect(resolveSubnetOrVpc(net.ctx, 'neither')).rejects.toThrow(refusal('InvalidSubnetID.NotFound'));
@@ -126,8 +126,8 @@ describe('a route target', () => {
     const { instance, networkInterface } = net.instance(subnetId);
     const { InternetGateway } = createInternetGateway(net.ctx, {});
     const gateway = InternetGateway?.InternetGatewayId ?? '';
-    name(gateway, 'out');
-    name(instance.instanceId, 'router');
+    await name(gateway, 'out');
+    await name(instance.instanceId, 'router');
     const { networkInterfaceId } = networkInterface;
     expect(resolveRouteTarget(net.db, 'out')).toEqual({ GatewayId: gateway });
     expect(resolveRouteTarget(net.db, 'router')).toEqual({ InstanceId: instance.instanceId });
@@ -140,7 +140,7 @@ describe('a route target', () => {
   test('is neither nothing nor several things', async () => {
     const subnetId = await net.subnet(await net.vpc());
     const { instance, networkInterface } = net.instance(subnetId);
-    for (const id of [instance.instanceId, networkInterface.networkInterfaceId]) name(id, 'both');
+    for (const id of [instance.instanceId, networkInterface.networkInterfaceId]) await name(id, 'both');
     const ambiguous = `could be ${networkInterface.networkInterfaceId} or ${instance.instanceId}`;
     expect(() => resolveRouteTarget(net.db, 'both')).toThrow(refusal('InvalidParameterValue', ambiguous));
     expect(() => resolveRouteTarget(net.db, 'none')).toThrow(refusal('InvalidParameterValue', "'none'"));

@@ -96,6 +96,7 @@ function instanceOf({ imageId }: Image, state: Instance['state'] = 'stopped'): I
     shutdownBehavior: 'stop',
     instanceStore: [],
     diskBus: 'virtio',
+    isNetworkLimited: false,
     uid: null,
     starts: 1,
   };

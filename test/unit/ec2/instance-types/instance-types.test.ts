@@ -34,6 +34,32 @@ describe('the table of instance types', () => {
   });
 
   test.each([
+    ['t2.micro', 64, 1024],
+    ['t3.micro', 64, 5000],
+    ['m5.large', 750, 10_000],
+    ['m5.24xlarge', 25_000, 25_000],
+    ['r5a.8xlarge', 7500, 10_000],
+    ['c5.9xlarge', 12_000, 12_000],
+    ['m6g.8xlarge', 12_000, 12_000],
+    ['m6i.2xlarge', 3125, 12_500],
+    ['c7a.48xlarge', 50_000, 50_000],
+    ['m7g.xlarge', 1875, 12_500],
+    ['m7g.2xlarge', 3750, 15_000],
+    ['r7g.16xlarge', 30_000, 30_000],
+    ['g4dn.xlarge', 5000, 25_000],
+  ])('says that %s always has %d Mbit/s and at best %d', (name, networkBaselineMbps, networkMbps) => {
+    expect(findInstanceType(name)).toMatchObject({ networkBaselineMbps, networkMbps });
+  });
+
+  test('has no network that is best below what it always has', () => {
+    expect(
+      INSTANCE_TYPES.filter(
+        (type) => !(type.networkMbps >= type.networkBaselineMbps && type.networkBaselineMbps > 0),
+      ),
+    ).toEqual([]);
+  });
+
+  test.each([
     ['t3.micro', 2, 2],
     ['t3.small', 3, 4],
     ['t3a.small', 2, 4],

@@ -44,6 +44,8 @@ const RUNNING: Instance = {
   shutdownBehavior: 'stop',
   instanceStore: [],
   diskBus: 'virtio',
+  isNetworkLimited: false,
+  isNetworkLimited: false,
   uid: null,
   starts: 1,
 };

@@ -370,10 +370,7 @@ describe('a route table', () => {
           { Name: 'vpc-id', Values: [vpcId] },
         ],
       });
-      expect(
-        RouteTables.map((table) => table.RouteTableId),
-        Name,
-      ).toEqual([RouteTableId]);
+      expect({ [Name]: RouteTables.map((table) => table.RouteTableId) }).toEqual({ [Name]: [RouteTableId] });
     }
     const { RouteTables = [] } = await describeRouteTables(net.ctx, {
       Filters: [

@@ -223,10 +223,7 @@ test('subnets are found by every filter', async () => {
     ['vpc-id', vpcId],
   ] as const) {
     const { Subnets = [] } = await describeSubnets(net.ctx, { Filters: [{ Name, Values: [value] }] });
-    expect(
-      Subnets.map((each) => each.SubnetId),
-      Name,
-    ).toEqual([SubnetId]);
+    expect({ [Name]: Subnets.map((each) => each.SubnetId) }).toEqual({ [Name]: [SubnetId] });
   }
   const { Subnets = [] } = await describeSubnets(net.ctx, {
     Filters: [

@@ -197,7 +197,7 @@ describe('VPCs are described', () => {
       ['tag:team', 'blue'],
       ['tag-key', 'team'],
     ] as const)
-      expect(await found(name, value), name).toEqual([id]);
+      expect({ [name]: await found(name, value) }).toEqual({ [name]: [id] });
     expect(await found('dhcp-options-id', 'default')).toHaveLength(2);
   });
 });

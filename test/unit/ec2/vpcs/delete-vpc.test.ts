@@ -26,7 +26,7 @@ afterEach(() => net[Symbol.dispose]());
 
 test('takes its default group, default ACL, main route table and all tags with it', async () => {
   const { routeTableId } = net.vpcRecord(vpcId).mainRouteTable;
-  createTags(net.ctx, { Resources: [vpcId, routeTableId], Tags: [{ Key: 'Name', Value: 'x' }] });
+  await createTags(net.ctx, { Resources: [vpcId, routeTableId], Tags: [{ Key: 'Name', Value: 'x' }] });
   await deleteVpc(net.ctx, { VpcId: vpcId });
   for (const table of [vpcs, securityGroups, networkAcls, routeTables])
     expect(table.list(net.db)).toEqual([]);
