@@ -1,17 +1,22 @@
-import type { VpcId } from '../core/ids.ts';
+import { readdirSync } from 'node:fs';
+import { isId, type VpcId } from '../core/ids.ts';
+import { tablesOf } from '../host/firewall/apply.ts';
+import { namespaceInode } from '../host/link/namespace.ts';
+import { linksOf } from '../host/link/uplink.ts';
 import type { Finding } from '../host/preflight/finding.ts';
 import { instances } from '../store/instances.ts';
 import type { NetworkInterface } from '../store/network-interfaces.ts';
+import { vpcs } from '../store/vpcs.ts';
 import type { Ec2Context } from './context.ts';
 import { ACTIVE_STATES } from './instances/instance-state.ts';
 import { driftOf, mendDrift, type Drift } from './vpcs/network-drift.ts';
+import { hostLinkName, hostTableName } from './vpcs/network-note.ts';
 
 /** Whether the networks that are in use are what is recorded. */
 export async function networkFindings(ctx: Ec2Context): Promise<readonly Finding[]> {
   const used = networksInUse(ctx);
-  const findings = (
-    await Promise.all(used.map(async (vpcId) => ofDrift(vpcId, await driftOf(ctx, vpcId))))
-  ).flat();
+  const drifted = await Promise.all(used.map(async (vpcId) => ofDrift(vpcId, await driftOf(ctx, vpcId))));
+  const findings = [...drifted.flat(), ...(await idleFindings(ctx, used))];
   if (findings.length > 0) return findings;
   return [{ name: 'networks', status: 'ok', fact: `${used.length} in use, as they are recorded` }];
 }
@@ -25,6 +30,33 @@ export async function mendNetworks(ctx: Ec2Context): Promise<readonly string[]> 
     for (const { fact, remedy } of lost(cutOff)) done.push(`could not mend: ${fact}; ${remedy}`);
   }
   return done;
+}
+
+/** What is left of networks that nothing uses. */
+async function idleFindings(
+  { db, ground, layout }: Ec2Context,
+  used: readonly VpcId[],
+): Promise<readonly Finding[]> {
+  const known = new Set([
+    ...vpcs.list(db).map(({ vpcId }) => vpcId),
+    ...readdirSync(layout.run).filter((name): name is VpcId => isId('vpc', name)),
+  ]);
+  const idle = [...known].filter((vpcId) => !used.includes(vpcId));
+  if (idle.length === 0 || namespaceInode(ground.namespace) === undefined) return [];
+  const [links, tables] = await Promise.all([linksOf(ground.namespace), tablesOf(ground.namespace)]);
+  return idle
+    .filter(
+      (vpcId) =>
+        namespaceInode(ground.router(vpcId)) !== undefined ||
+        links.includes(hostLinkName(vpcId)) ||
+        tables.includes(`inet ${hostTableName(vpcId)}`),
+    )
+    .map((vpcId) => ({
+      name: 'networks',
+      status: 'warn',
+      fact: `the network of ${vpcId} is up, but no instance uses it`,
+      remedy: 'bonami doctor --fix',
+    }));
 }
 
 /** VPCs in which an instance is active. */

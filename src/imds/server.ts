@@ -21,6 +21,8 @@ export interface MetadataService {
 interface Answer {
   readonly status: number;
   readonly body?: string | Buffer;
+  /** The body is a token, whose answer may not travel far: the firewall knows it by its first header (local-input.ts). */
+  readonly isToken?: boolean;
   readonly ttl?: number;
   readonly type?: string;
 }
@@ -67,7 +69,8 @@ export function metadataServer(service: MetadataService): Server {
     if (callerOf(service, socket) === undefined) socket.destroy();
   });
   server.maxConnections = MAX_CONNECTIONS;
-  server.maxRequestsPerSocket = 1000;
+  // As EC2's closes each connection. The firewall counts on it: it judges a connection by its answer.
+  server.maxRequestsPerSocket = 1;
   return server;
 }
 
@@ -140,7 +143,7 @@ function putToken(
   const wanted = headers[TTL_HEADER];
   const ttl = typeof wanted === 'string' && /^\d{1,6}$/.test(wanted) ? Number(wanted) : 0;
   if (ttl < 1 || ttl > MAX_TTL_SECONDS) return { status: 400 };
-  return { status: 200, body: issueToken(service.tokenKey, of.instanceId, ttl), ttl };
+  return { status: 200, body: issueToken(service.tokenKey, of.instanceId, ttl), isToken: true, ttl };
 }
 
 function read({ identityOf }: MetadataService, of: InstanceMetadata, path: string): Answer {
@@ -154,11 +157,12 @@ function read({ identityOf }: MetadataService, of: InstanceMetadata, path: strin
 
 function send(
   response: ServerResponse,
-  { status, body, ttl, type = 'text/plain' }: Answer,
+  { status, body, isToken = false, ttl, type = 'text/plain' }: Answer,
   headOnly: boolean,
 ): void {
   const content = Buffer.from(body ?? (status === 404 ? NOT_FOUND_PAGE : ''));
   response.writeHead(status, {
+    ...(isToken ? { Server: 'EC2ws' } : {}),
     'Content-Type': status === 404 ? 'text/html' : type,
     'Content-Length': content.length,
     Server: 'EC2ws',

@@ -151,7 +151,8 @@ function readable(db: Db, table: string): readonly Row[] {
   const rows = db.prepare(`SELECT id, document FROM ${table}`).all() as { id: string; document: string }[];
   return rows.flatMap(({ id, document }) => {
     const content = attempt(() => JSON.parse(document) as unknown);
-    return typeof content === 'object' && content !== null ? [{ id, document: content as Document }] : [];
+    const isDocument = typeof content === 'object' && content !== null && !Array.isArray(content);
+    return isDocument ? [{ id, document: content as Document }] : [];
   });
 }
 

@@ -1,6 +1,7 @@
 # The guest's side of the network tests: what a machine would do on its interface, without a machine.
 # Python, because Node has neither raw sockets nor ioctl. Every answer is one line of JSON.
 # A command that goes on ends with its standard input, so that nothing outlives the test that started it.
+import contextlib
 import ctypes
 import fcntl
 import os
@@ -183,6 +184,21 @@ def serve(port):
         threading.Thread(target=talk, args=(caller, address), daemon=True).start()
 
 
+def echo(port):
+    """A TCP service that says everything back, to the last byte."""
+    until_end_of_input()
+    listener = socket.create_server(("", int(port)))
+    say("ready")
+
+    def talk(caller):
+        with caller, contextlib.suppress(ConnectionError):
+            while data := caller.recv(65536):
+                caller.sendall(data)
+
+    while True:
+        threading.Thread(target=talk, args=(listener.accept()[0],), daemon=True).start()
+
+
 def connect(address, port):
     """One TCP connection: the service's greeting, or why there is none."""
     try:
@@ -248,7 +264,7 @@ def ping(address):
 
 
 COMMANDS = (
-    cable, send_udp, ask_arp, claim_by_arp, watch_frames, dhcp, dns, serve, connect, talk, accept, connect_often,
-    hear_datagrams, ping
+    cable, send_udp, ask_arp, claim_by_arp, watch_frames, dhcp, dns, serve, echo, connect, talk, accept, connect_often,
+    hear_datagrams, ping, *guest_attacks.COMMANDS,
 )  # fmt: skip
 {command.__name__.replace("_", "-"): command for command in COMMANDS}[sys.argv[1]](*sys.argv[2:])

@@ -33,8 +33,9 @@ def transport(spec, addresses):
     """The protocol's number and its bytes; each spec names one of udp, tcp, icmp, icmp6."""
     if "udp" in spec:
         source_port, port, text = spec["udp"]
+        body = text if isinstance(text, bytes) else text.encode()
         number, at = 17, 6
-        data = struct.pack("!HHHH", source_port, port, 8 + len(text), 0) + text.encode()
+        data = struct.pack("!HHHH", source_port, port, 8 + len(body), 0) + body
     elif "tcp" in spec:
         source_port, port, flags, sequence, acknowledged, text = spec["tcp"]
         number, at = 6, 16
@@ -198,28 +199,17 @@ class Client6:
     def message(self, kind, *more):
         asked = option6(6, struct.pack("!HHH", 23, 24, 39)) + option6(8, b"\0\0")
         body = struct.pack("!I", kind << 24 | self.transaction) + self.name + asked + b"".join(more)
-        return {"source": self.source, "destination": "ff02::1:2", "udp": [546, 547, body.decode("latin1")]}
+        head = {"to": "33:33:00:01:00:02", "source": self.source, "destination": "ff02::1:2", "hops": 1}
+        return ethernet({**head, "udp": [546, 547, body]}, own_mac())[0]
 
     def ask(self, sock, kind, *more):
-        sock.send(raw6(self.message(kind, *more)))
+        sock.send(self.message(kind, *more))
         for frame in frames(sock, 3):
             if frame[12:14] != b"\x86\xdd" or frame[20] != 17 or frame[56:58] != b"\x02\x22":
                 continue
             if frame[63:66] == self.transaction.to_bytes(3, "big"):
                 return frame[62], options6(frame[66:])
         return None
-
-
-def raw6(spec):
-    """As `ethernet`, for bytes that are no text."""
-    addresses = packed(spec["source"]) + packed(spec["destination"])
-    source_port, port, text = spec["udp"]
-    body = text.encode("latin1")
-    data = struct.pack("!HHHH", source_port, port, 8 + len(body), 0) + body
-    pseudo = addresses + struct.pack("!HHH", 0, 17, len(data))
-    data = data[:6] + struct.pack("!H", total(pseudo + data)) + data[8:]
-    head = mac_bytes("33:33:00:01:00:02") + mac_bytes(own_mac()) + b"\x86\xdd"
-    return head + struct.pack("!IHBB", 6 << 28, len(data), 17, 1) + addresses + data
 
 
 def address_of(options):

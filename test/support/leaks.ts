@@ -8,7 +8,7 @@ export type Snapshot = ReadonlySet<string>;
 
 /** Programs that bonami starts and that must not outlive what they serve. */
 const PROGRAMS = /^(qemu-system-|dnsmasq$|ssh$|scp$|nsenter$|socat$)/;
-const SCRIPTS = /dist\/(main|agent|listen-helper)\.js/;
+const SCRIPTS = /dist\/(main|agent|connect-helper|listen-helper)\.js/;
 /** The agent stays for a few seconds in case another launch follows; so does a socket in TIME_WAIT. */
 const PATIENCE_MS = 10_000;
 

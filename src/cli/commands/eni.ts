@@ -76,7 +76,7 @@ const create = defineCommand({
     const { createNetworkInterface } =
       await import('../../ec2/network-interfaces/create-network-interface.ts');
     const { resolveId } = await import('../../ec2/resolve-resource.ts');
-    const { NetworkInterface: made = {} } = createNetworkInterface(ctx, {
+    const response = createNetworkInterface(ctx, {
       SubnetId: resolveId(ctx.db, 'subnet', String(args['subnet'])),
       ...(args.address === undefined ? {} : { PrivateIpAddress: args.address }),
       ...secondaries(args.secondary ?? []),
@@ -85,7 +85,7 @@ const create = defineCommand({
       ...(args.description === undefined ? {} : { Description: args.description }),
       TagSpecifications: tagSpecifications('network-interface', args),
     });
-    out.result(made, () => print(out, made));
+    out.result(response, () => print(out, response.NetworkInterface ?? {}));
   },
 });
 

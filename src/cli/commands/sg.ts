@@ -90,7 +90,7 @@ const rm = defineCommand({
 export const sg = defineGroup(
   'sg',
   'security groups: list, show, create, change, remove, and why traffic does not get through',
-  [ls, show, create, authorize, revoke, modify, rm],
+  [ls, show, create, authorize, revoke, modify, why, rm],
 );
 
 async function vpcIdOf(ctx: Ec2Context, reference: string): Promise<VpcId> {

@@ -3,6 +3,7 @@ import { UsageError } from '../../core/errors.ts';
 import type { Ec2Context } from '../../ec2/context.ts';
 import { defineCommand, defineGroup } from '../define-command.ts';
 import { BY_NAME, NAME, named, nameOf, onOff, withName } from '../network-options.ts';
+import { show } from './vpc-show.ts';
 
 const VPC = { vpc: { type: 'string', describe: `${BY_NAME}; or default` } } as const;
 
@@ -99,8 +100,9 @@ const rm = defineCommand({
   },
 });
 
-export const vpc = defineGroup('vpc', 'virtual private clouds: list, create, change, remove', [
+export const vpc = defineGroup('vpc', 'virtual private clouds: list, show, create, change, remove', [
   ls,
+  show,
   create,
   set,
   rm,

@@ -2,6 +2,7 @@
 import {
   chmodSync,
   existsSync,
+  lstatSync,
   mkdirSync,
   readFileSync,
   realpathSync,
@@ -29,20 +30,18 @@ export function userSshConfig(): string {
 export function installSshConfig(ctx: Ec2Context, userConfig = userSshConfig()): void {
   writeWhole(ctx.layout.sshConfig, sshConfig(ctx), 0o600);
   const line = includeLine(ctx);
-  const before = textOf(userConfig);
-  if (before?.split('\n').includes(line) === true) return;
-  changeUserConfig(userConfig, line, `${line}\n${before ?? ''}`);
+  editUserConfig(userConfig, `put this line at its top yourself: ${line}`, (text) =>
+    text.split('\n').includes(line) ? text : `${line}\n${text}`,
+  );
 }
 
 /** Undoes exactly what `installSshConfig` has done. Absent is success. */
 export function removeSshConfig(ctx: Ec2Context, userConfig = userSshConfig()): void {
-  const lines = textOf(userConfig)?.split('\n') ?? [];
-  const at = lines.indexOf(includeLine(ctx));
-  if (at >= 0) {
-    const rest = lines.toSpliced(at, 1).join('\n');
-    if (rest === '') rmSync(userConfig);
-    else changeUserConfig(userConfig, '', rest);
-  }
+  const line = includeLine(ctx);
+  editUserConfig(userConfig, `take this line out of it yourself: ${line}`, (text) => {
+    const lines = text.split('\n');
+    return lines.includes(line) ? lines.toSpliced(lines.indexOf(line), 1).join('\n') : text;
+  });
   rmSync(ctx.layout.sshConfig, { force: true });
 }
 
@@ -58,20 +57,21 @@ function includeLine({ layout }: Ec2Context): string {
   return `Include ${sshValue(layout.sshConfig)}`;
 }
 
-/** Where it is a link the file behind it is changed; its mode stays. */
-function changeUserConfig(path: string, line: string, text: string): void {
+/** Its mode stays, and where it is a link, the file behind it is changed. One that would be empty goes. */
+function editUserConfig(path: string, hint: string, edit: (text: string) => string): void {
   try {
+    const before = textOf(path) ?? '';
+    const after = edit(before);
+    if (after === before) return;
     mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
     const file = existsSync(path) ? realpathSync(path) : path;
-    writeWhole(file, text, existsSync(file) ? statSync(file).mode & 0o7777 : 0o600);
+    if (after === '' && !lstatSync(path).isSymbolicLink()) rmSync(path);
+    else writeWhole(file, after, existsSync(file) ? statSync(file).mode & 0o7777 : 0o600);
   } catch (cause) {
     throw new HostError(
       'SshConfigNotChanged',
       `'${path}' cannot be changed (${errnoOf(cause) ?? 'no reason known'})`,
-      {
-        cause,
-        ...(line === '' ? {} : { hint: `put this line at its top yourself: ${line}` }),
-      },
+      { cause, hint },
     );
   }
 }

@@ -17,7 +17,7 @@ export function acrossPeering(leg: Leg, way: PeeringWay): readonly Step[] {
   const out = aclStep(from, { direction: 'out', other: address, traffic, isAnswer: false });
   const id = connection.vpcPeeringConnectionId;
   const isThere = 'records' in to && to.records.vpc.vpcId === peer.vpcId;
-  if (!isThere || (to.kind === 'interface' && to.byElastic))
+  if (!isThere || (to.kind === 'interface' && to.named === 'elastic'))
     return [
       out,
       drop('peering', `${id} leads to ${peer.vpcId} and no further: ${address} is no address of it`),

@@ -87,7 +87,7 @@ function routed(
 
 /** Addresses of one machine never leave it; its elastic one does, for only the router knows it. */
 function isSameMachine(from: InterfacePlace, to: Place): boolean {
-  if (to.kind !== 'interface' || to.byElastic) return false;
+  if (to.kind !== 'interface' || to.named === 'elastic') return false;
   return from.instance === undefined
     ? from.networkInterface.networkInterfaceId === to.networkInterface.networkInterfaceId
     : from.instance.instanceId === to.instance?.instanceId;
@@ -122,7 +122,7 @@ interface Destination {
 function destinationOf(from: InterfacePlace, to: Place): Destination {
   if (to.kind === 'gone') return { address: undefined, steps: [] };
   if (to.kind === 'elastic') return { address: to.elastic.publicIp, steps: [] };
-  if (to.kind !== 'interface' || !to.byElastic || to.elastic === undefined)
+  if (to.kind !== 'interface' || to.named !== 'elastic' || to.elastic === undefined)
     return { address: to.address, steps: [] };
   const { elastic, address, isPlugged, records } = to;
   if (records.vpc.vpcId !== from.records.vpc.vpcId || !isPlugged)

@@ -42,8 +42,8 @@ function hostToRouter(
 }
 
 function fromHost(from: HostPlace, to: Speaker, traffic: Traffic): readonly Step[] {
-  const { elastic, byElastic, records } = to;
-  if (byElastic && elastic !== undefined) {
+  const { elastic, named, records } = to;
+  if (named === 'elastic' && elastic !== undefined) {
     if (!from.reachesElastic)
       return [drop('host', `without root this host has no way to ${elastic.publicIp}`, sshTo(to))];
     // Whoever calls an address of its own does so with that address.
@@ -82,7 +82,7 @@ function sshTo({ instance }: InterfacePlace): string | undefined {
 }
 
 function fromOutside(from: OutsidePlace, to: Speaker, traffic: Traffic): readonly Step[] {
-  const { elastic, networkInterface } = to;
+  const { elastic, networkInterface, named } = to;
   if (elastic === undefined) {
     const hint = `bonami eip associate ADDRESS ${networkInterface.networkInterfaceId}`;
     return [
@@ -93,12 +93,20 @@ function fromOutside(from: OutsidePlace, to: Speaker, traffic: Traffic): readonl
       ),
     ];
   }
+  if (named === 'private')
+    return [
+      drop(
+        'gateway',
+        `${privateOnly(to)}: it is reached as ${elastic.publicIp}`,
+        `bonami sg why ${from.isInternet ? 'internet' : from.address} ${elastic.publicIp}`,
+      ),
+    ];
   if (elastic.reach === 'host')
     return [
       drop(
         'gateway',
-        `${elastic.publicIp} (${elastic.allocationId}) is known on this host only`,
-        "bonami eip allocate ADDRESS, one of your network's",
+        `${elastic.publicIp} (${elastic.allocationId}) is known on this host only, not on its network`,
+        'bonami eip allocate ADDRESS',
       ),
     ];
   const whose = elastic.reach === 'own' ? 'it is its own' : 'it answers for it on its network';

@@ -36,7 +36,7 @@ function gatewayStep(from: Speaker, { route, natAddress }: UplinkWay): Step {
 
 /** Whether an answer can come from there. */
 function leads(to: Place): boolean {
-  return to.kind === 'outside' || (isSpeaker(to) && to.byElastic);
+  return to.kind === 'outside' || (isSpeaker(to) && to.named === 'elastic');
 }
 
 function beyond({ from, to, address, traffic }: Leg, { natAddress }: UplinkWay): readonly Step[] {
@@ -55,8 +55,8 @@ function beyond({ from, to, address, traffic }: Leg, { natAddress }: UplinkWay):
         ),
       ];
     case 'interface':
-      if (to.byElastic && !isSpeaker(to)) return [unpluggedStep(to, 'destination')];
-      if (to.byElastic && isSpeaker(to)) {
+      if (to.named === 'elastic' && !isSpeaker(to)) return [unpluggedStep(to, 'destination')];
+      if (to.named === 'elastic' && isSpeaker(to)) {
         const source = natAddress ?? from.elastic?.carrierIp ?? STRANGER;
         return atElasticAddress(to, { source, from, traffic });
       }

@@ -29,8 +29,8 @@ export interface InterfacePlace {
   readonly address: string | undefined;
   /** The elastic address that stands for `address`. */
   readonly elastic: Address | undefined;
-  /** It was named by its elastic address, so that is what packets are sent to. */
-  readonly byElastic: boolean;
+  /** What it was called: as itself, or by one of its addresses, which is then what packets are sent to. */
+  readonly named: 'interface' | 'private' | 'elastic';
 }
 
 /** An elastic address that leads to no instance: nobody's, or a NAT gateway's. */
@@ -88,7 +88,7 @@ export const INTERNET = { 4: '192.0.2.1', 6: '2001:db8::1' } as const;
 export function placeText(place: Place): string {
   switch (place.kind) {
     case 'interface': {
-      const { instance, name, networkInterface, address, elastic, byElastic } = place;
+      const { instance, name, networkInterface, address, elastic, named } = place;
       const known = [
         instance === undefined
           ? networkInterface.networkInterfaceId
@@ -97,7 +97,7 @@ export function placeText(place: Place): string {
             : `${name} (${instance.instanceId})`,
         address ?? networkInterface.privateIpAddress,
       ];
-      return `${known.join(' ')}${byElastic && elastic !== undefined ? ` by ${elastic.publicIp}` : ''}`;
+      return `${known.join(' ')}${named === 'elastic' && elastic !== undefined ? ` by ${elastic.publicIp}` : ''}`;
     }
     case 'elastic':
       return `${place.elastic.publicIp} (${place.elastic.allocationId})`;

@@ -160,7 +160,7 @@ class PlaceFinder {
     const holder = interfaceAt(this.#db, vpc.vpcId, address);
     return holder === undefined
       ? { kind: 'nobody', records, address }
-      : this.#interfacePlace(holder, { address });
+      : this.#interfacePlace(holder, { address, named: 'private' });
   }
 
   /** The VPC that an address is of: the other end's own, one that it is peered with, or the only one there is. */
@@ -193,14 +193,17 @@ class PlaceFinder {
     const holder = this.#holderOf(elastic);
     const address = elastic.association?.privateIpAddress;
     if (holder?.interfaceType === 'interface' && address !== undefined)
-      return this.#interfacePlace(holder, { address, byElastic: true });
+      return this.#interfacePlace(holder, { address, named: 'elastic' });
     const nat = natGateways.list(this.#db).find(({ allocationId }) => allocationId === elastic.allocationId);
     return { kind: 'elastic', elastic, natGatewayId: nat?.natGatewayId };
   }
 
   #interfacePlace(
     networkInterface: NetworkInterface,
-    { address: wanted, byElastic = false }: { readonly address?: string; readonly byElastic?: boolean },
+    {
+      address: wanted,
+      named = 'interface',
+    }: { readonly address?: string; readonly named?: InterfacePlace['named'] },
   ): InterfacePlace {
     const { networkInterfaceId, vpcId, subnetId, attachment } = networkInterface;
     const records = this.#read(recordOf(this.#db, 'vpc', vpcId));
@@ -225,7 +228,7 @@ class PlaceFinder {
         ({ association }) =>
           association?.networkInterfaceId === networkInterfaceId && association.privateIpAddress === address,
       ),
-      byElastic,
+      named,
     };
   }
 

@@ -73,5 +73,5 @@ function missingRouteHint(table: string, { records, to, address }: RouteQuestion
 }
 
 function isByElastic(place: Place): boolean {
-  return place.kind === 'elastic' || (place.kind === 'interface' && place.byElastic);
+  return place.kind === 'elastic' || (place.kind === 'interface' && place.named === 'elastic');
 }

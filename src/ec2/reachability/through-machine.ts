@@ -27,7 +27,7 @@ export function throughMachine(
     isPlugged: true,
     address: networkInterface.privateIpAddress,
     elastic: undefined,
-    byElastic: false,
+    named: 'interface',
   };
   const isBorder = subnet.subnetId !== from.subnet.subnetId;
   return [

@@ -2,10 +2,18 @@
 import { UPLINK_NAME } from '../link/router.ts';
 import { ofFamily } from './block.ts';
 import { baseChain, chain, links, map, REFUSED, type Part } from './nft.ts';
-import type { NetworkRuleset } from './ruleset.ts';
+import type { NetworkRuleset, PortRules } from './ruleset.ts';
 
-/** ct mark of a connection whose last request was a token PUT. */
-const TOKEN_MARK = '0x1d5';
+/** ct mark of a connection whose answer is no token. */
+const NO_TOKEN_MARK = '0x1d5';
+/** How such answers begin (imds/server.ts): refusals, and contents, whose type is told first. */
+const NO_TOKEN = ['HTTP/1.1 4', 'HTTP/1.1 5', 'HTTP/1.1 200 OK\r\nContent-Type:'];
+
+/**
+ * What a DHCPv6 client asks (RFC 8415, 7.3): no relay's messages, which name another client, and no declining of an
+ * address, after which the server gives it to nobody for ten minutes.
+ */
+const DHCPV6_REQUESTS = '{ 1, 3, 4, 5, 6, 8, 11 }';
 
 /** How IPv6 finds its neighbours; it is no traffic that anybody's rules are about. */
 const NEIGHBOURS = 'nd-neighbor-solicit, nd-neighbor-advert';
@@ -20,11 +28,12 @@ export function localParts({
   const machines = `iifname "${bridgePrefix}*"`;
   const outside = `iifname ${links([UPLINK_NAME, ...crossings.map(({ link }) => link)])}`;
   return [
+    chain('dhcp', ports.map(dhcpLine)),
     baseChain('local_in', 'filter hook input priority filter', [
       'iifname "lo" accept',
       'ct state established,related accept',
-      `${machines} udp sport 68 udp dport 67 accept`,
-      `${machines} udp sport 546 udp dport 547 accept`,
+      `${machines} udp sport 68 udp dport 67 jump dhcp`,
+      `${machines} udp sport 546 udp dport 547 @th,64,8 ${DHCPV6_REQUESTS} accept`,
       `${machines} meta l4proto { tcp, udp } th dport 53 accept`,
       `${machines} ip daddr ${metadataAddress} tcp dport 80 accept`,
       `${machines} icmp type echo-request accept`,
@@ -41,22 +50,44 @@ export function localParts({
   ];
 }
 
-/** Only the answer to a token PUT has its TTL limited (AWS: HttpPutResponseHopLimit): told by the request's first word. */
+/**
+ * DHCP knows a machine by the MAC inside the message, from which it would decline or give back a neighbour's address;
+ * so that one must be the sender's own, and there is no relay (RFC 2131, giaddr and chaddr).
+ */
+function dhcpLine({ mac }: PortRules): string {
+  return `ether saddr ${mac} @th,256,80 0x00000000${mac.replaceAll(':', '')} accept`;
+}
+
+/**
+ * Only the answer to a token PUT has its TTL limited (AWS: HttpPutResponseHopLimit). Which one that is, the service's
+ * own words tell, for what a machine asks may be cut or joined as it likes: unlimited are connections whose answer
+ * begins as no token's does. Each connection has one answer.
+ */
 function tokenParts(metadataAddress: string, ports: NetworkRuleset['ports']): readonly Part[] {
   const limits = [...new Set(ports.map(({ hopLimit }) => hopLimit))];
   const entries = ports.flatMap(({ addresses, hopLimit }) =>
     ofFamily(addresses, 4).map((address) => [address, `jump hop_${hopLimit}`] as const),
   );
-  const requests = `ip daddr ${metadataAddress} tcp dport 80`;
+  const answers = `ip saddr ${metadataAddress} tcp sport 80`;
   return [
     map('hops', 'ipv4_addr : verdict', entries),
     ...limits.map((limit) => chain(`hop_${limit}`, [`ip ttl set ${limit}`])),
-    baseChain('token_requests', 'filter hook input priority mangle', [
-      `${requests} @ih,0,32 0x50555420 ct mark set ${TOKEN_MARK}`,
-      `${requests} @ih,0,32 { 0x47455420, 0x48454144 } ct mark set 0`,
-    ]),
     baseChain('token_answers', 'filter hook output priority mangle', [
-      `ip saddr ${metadataAddress} tcp sport 80 ct mark ${TOKEN_MARK} ip daddr vmap @hops`,
+      ...NO_TOKEN.map((beginning) => `${answers} ${payload(beginning)} ct mark set ${NO_TOKEN_MARK}`),
+      // A segment without content, like those that open a connection, is no part of an answer.
+      `${answers} ct mark != ${NO_TOKEN_MARK} @ih,0,8 != 0 ip daddr vmap @hops`,
     ]),
   ];
+}
+
+/** A match of what a TCP segment's content begins with; nft takes 16 bytes at a time. */
+function payload(beginning: string): string {
+  const bytes = Buffer.from(beginning);
+  const parts = Array.from({ length: Math.ceil(bytes.length / 16) }, (_, index) => index * 16);
+  return parts
+    .map((at) => {
+      const part = bytes.subarray(at, at + 16);
+      return `@ih,${at * 8},${part.length * 8} 0x${part.toString('hex')}`;
+    })
+    .join(' ');
 }

@@ -1,6 +1,6 @@
 // What leads from the router that is to the router that shall be. Pure: lines for `ip -batch`.
 import { networkOf } from '../../core/cidr.ts';
-import { familyOf, type Family } from '../../core/ip.ts';
+import { familyOf, formatIpv6, type Family } from '../../core/ip.ts';
 import type { KernelState, LinkState, RouteState } from './kernel-state.ts';
 import { LINK_MTU, UPLINK_NAME, type Hop, type Port, type Router, type Segment } from './router.ts';
 
@@ -49,7 +49,6 @@ export function routerChanges(router: Router, now: KernelState): RouterChanges {
   const isNew = now.links.get('lo')?.isUp !== true;
   const kept = without(now, stale);
   const moves = familyChanges(router, kept);
-  const addresses = addressChanges(router, kept);
   return {
     isNew,
     links: [
@@ -59,9 +58,9 @@ export function routerChanges(router: Router, now: KernelState): RouterChanges {
       ...taps.flatMap(({ lines }) => lines),
     ],
     newTaps: taps.filter((each) => each.isNew).map(({ name }) => name),
-    addresses: [...addresses, ...moves(4)],
+    addresses: [...addressChanges(router, kept), ...moves(4)],
     addresses6: moves(6),
-    neighbours: neighbourChanges(router, without(kept, flushed(addresses))),
+    neighbours: neighbourChanges(router, kept),
     up: taps.filter(({ isUp }) => !isUp).map(({ name }) => `link set ${name} up`),
     forwarding: router.ports.map(({ mac, tap }) => `${mac} dev ${tap}`),
   };
@@ -75,11 +74,6 @@ function without(state: KernelState, links: readonly string[]): KernelState {
     routes: state.routes.filter(({ device }) => !isGone(device)),
     neighbours: state.neighbours.filter(({ device }) => !isGone(device)),
   };
-}
-
-/** Links that lose an address, and with it what they know of neighbours. */
-function flushed(lines: readonly string[]): readonly string[] {
-  return lines.flatMap((line) => /^addr del \S+ dev (\S+)$/.exec(line)?.[1] ?? []);
 }
 
 interface LinkChanges {
@@ -161,7 +155,10 @@ function missing(link: string, wanted: readonly string[], now: LinkState | undef
     .map((address) => `addr add ${address} dev ${link}${familyOf(address) === 6 ? ' nodad' : ''}`);
 }
 
-/** An address whose route has been taken away gets it back when it is added anew. */
+/**
+ * An address whose route has been taken away gets it back as the kernel makes it; adding the address anew would take
+ * every other route of the link away. Appended: somebody may have put another one in its place, which goes later.
+ */
 function unrouted(
   link: string,
   wanted: readonly string[],
@@ -171,10 +168,16 @@ function unrouted(
   return wanted
     .filter((address) => familyOf(address) === 4 && now?.addresses.includes(address) === true)
     .filter((address) => !connected.has(`${link} ${networkOf(address)}`))
-    .flatMap((address) => [`addr del ${address} dev ${link}`, `addr add ${address} dev ${link}`]);
+    .map(
+      (address) =>
+        `route append ${networkOf(address)} dev ${link} proto kernel scope link src ${address.split('/')[0]}`,
+    );
 }
 
-/** A permanent entry for each machine: nobody has to be asked, and nobody's answer is believed. */
+/**
+ * A permanent entry for each machine: nobody has to be asked, and nobody's answer is believed. Also for the link-local
+ * address that follows from its MAC, by which others could claim to be where its leases are sent.
+ */
 function neighbourChanges(
   { ports, crossings, blocks }: Router,
   { neighbours }: KernelState,
@@ -182,9 +185,14 @@ function neighbourChanges(
   const dual = blocks.some((block) => familyOf(block) === 6);
   const known = new Set(neighbours.map(({ address, mac, device }) => `${address} ${mac} ${device}`));
   const wanted = [
-    ...ports.flatMap(({ addresses, mac, bridge }) =>
-      addresses.map((address) => ({ address, mac, device: bridge })),
-    ),
+    ...ports.flatMap(({ addresses, mac, bridge }) => {
+      const hasIpv6 = addresses.some((address) => familyOf(address) === 6);
+      return [...addresses, ...(hasIpv6 ? [linkLocal(mac)] : [])].map((address) => ({
+        address,
+        mac,
+        device: bridge,
+      }));
+    }),
     ...crossings.flatMap(({ link, peerMac }) => [
       { address: OTHER_END[4], mac: peerMac, device: link },
       ...(dual ? [{ address: OTHER_END[6], mac: peerMac, device: link }] : []),
@@ -202,6 +210,13 @@ function neighbourChanges(
         ({ address, mac, device }) => `neigh replace ${address} lladdr ${mac} dev ${device} nud permanent`,
       ),
   ];
+}
+
+/** The address that a link makes of its MAC (RFC 4291, appendix A). */
+function linkLocal(mac: string): string {
+  const digits = BigInt(`0x${mac.replaceAll(':', '')}`);
+  const [high, low] = [digits >> 24n, digits & 0xff_ffffn];
+  return formatIpv6((0xfe80n << 112n) | ((high ^ 0x02_0000n) << 40n) | (0xfffen << 24n) | low);
 }
 
 interface WantedRoute {

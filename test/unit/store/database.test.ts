@@ -7,7 +7,7 @@ import { newId } from '../../../src/core/ids.ts';
 import { type Db, openDatabase, transact } from '../../../src/store/database.ts';
 import { MIGRATIONS } from '../../../src/store/migrations.ts';
 import { putTags, tagsOf } from '../../../src/store/tags.ts';
-import { subnets } from '../../../src/store/network.ts';
+import { subnets, type Subnet } from '../../../src/store/vpcs.ts';
 
 let folder: string;
 let path: string;
@@ -58,15 +58,24 @@ describe('a new database', () => {
   test('has the whole schema and its version', () => {
     const db = open();
     expect(tables(db)).toEqual([
+      'addresses',
+      'dhcp_options',
       'images',
       'instances',
+      'interface_addresses',
+      'internet_gateways',
       'key_pairs',
+      'nat_gateways',
+      'network_acls',
       'network_interfaces',
+      'prefix_lists',
+      'route_tables',
       'security_groups',
       'snapshots',
       'subnets',
       'tags',
       'volumes',
+      'vpc_peering_connections',
       'vpcs',
     ]);
     expect(pragma(db, 'user_version')).toBe(MIGRATIONS.length);
@@ -83,12 +92,17 @@ describe('a new database', () => {
 
   test('refuses a record whose parent does not exist', () => {
     const db = open();
-    const orphan = {
+    const orphan: Subnet = {
       subnetId: newId('subnet'),
       vpcId: newId('vpc'),
       cidrBlock: '172.31.0.0/20',
+      ipv6: null,
       availabilityZone: 'us-east-1a',
       defaultForAz: true,
+      mapPublicIpOnLaunch: false,
+      assignIpv6AddressOnCreation: false,
+      routeTable: null,
+      networkAcl: { associationId: newId('networkAclAssociation'), networkAclId: newId('networkAcl') },
     };
     expect(() => subnets.insert(db, orphan)).toThrow('FOREIGN KEY');
     expect(subnets.list(db)).toEqual([]);

@@ -8,7 +8,7 @@ import { describeNetworkInterfaces } from '../../../../src/ec2/network-interface
 import { modifyNetworkInterfaceAttribute } from '../../../../src/ec2/network-interfaces/modify-network-interface-attribute.ts';
 import { addresses } from '../../../../src/store/addresses.ts';
 import { instances } from '../../../../src/store/instances.ts';
-import { networkInterfaces } from '../../../../src/store/network-interfaces.ts';
+import { networkInterfaces, type NetworkInterface } from '../../../../src/store/network-interfaces.ts';
 import { tagsOf } from '../../../../src/store/tags.ts';
 import type { Subnet, Vpc } from '../../../../src/store/vpcs.ts';
 import { networkLab } from '../../../support/network-lab.ts';
@@ -165,8 +165,9 @@ describe('a new interface', () => {
 describe('interfaces are shown', () => {
   test('with what has them, and what stands for their addresses', () => {
     const { instanceId } = lab.instance(subnet);
-    const [{ networkInterfaceId = '', privateIpAddress = '', attachment } = {}] =
-      lab.interfacesOf(instanceId);
+    const { networkInterfaceId, privateIpAddress, attachment } = lab.interfacesOf(
+      instanceId,
+    )[0] as NetworkInterface;
     const AllocationId = elastic(networkInterfaceId, privateIpAddress);
     const [shown] =
       describeNetworkInterfaces(lab.ctx, { NetworkInterfaceIds: [networkInterfaceId] }).NetworkInterfaces ??

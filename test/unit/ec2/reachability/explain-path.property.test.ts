@@ -6,8 +6,8 @@ import { KernelModel, OUTSIDE, type Arrival, type Payload } from './kernel-model
 import { EDGES, RandomWorlds, type RandomQuestion, type RandomWorld } from './random-worlds.ts';
 import { RecordedWorld, type Machine } from './recorded-world.ts';
 
-const WORLDS = 100;
-const QUESTIONS = 60;
+const WORLDS = 50;
+const QUESTIONS = 40;
 const HOST = '169.254.96.5';
 
 /** The packets of some traffic that a rule could tell apart. */

@@ -36,7 +36,6 @@ export interface Arrival {
 }
 
 export const OUTSIDE = 'outside';
-const ROUTER_ADDRESS = '169.254.96.6';
 const HOST_ADDRESS = '169.254.96.5';
 const STRANGER = '192.0.0.8';
 

@@ -102,6 +102,7 @@ describe('a group is removed', () => {
     const { groupId, ...group } = lab.group(vpc, 'web');
     securityGroups.update(lab.ctx.db, { groupId, ...group, rules: [allowFrom(groupId)] });
     await deleteSecurityGroup(lab.ctx, { GroupId: groupId });
+    expect(securityGroups.get(lab.ctx.db, groupId)).toBeUndefined();
   });
 
   test('not while another group of its VPC names it, which the error names', async () => {
