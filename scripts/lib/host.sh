@@ -35,7 +35,7 @@ go_rootless() {
 require_debian() {
 	[ "$(uname -s)" = Linux ] || die "bonami runs on Linux"
 	command -v apt-get >/dev/null || die "this script installs Debian packages and finds no apt-get. On another
-distribution install QEMU, dnsmasq, nftables, iproute2, util-linux, OpenSSH's client, mtools, passt and Node 20.19 or
+distribution install QEMU, dnsmasq, nftables, iproute2, util-linux, OpenSSH's client, mtools, slirp4netns and Node 20.19 or
 newer, then: npm ci && npm run build && node dist/main.js doctor"
 }
 
@@ -61,7 +61,7 @@ install_packages() {
 # What running instances needs, and what building images from Debian's packages needs.
 host_packages=(bzip2 ca-certificates curl dnsmasq-base iproute2 mtools nftables openssh-client procps qemu-utils util-linux xz-utils zstd)
 # What ordinary users need besides, and for building images.
-rootless_packages=(passt)
+rootless_packages=(slirp4netns)
 rootless_image_packages=(uidmap)
 image_packages=(arch-test cpio e2fsprogs fdisk grub-common mmdebstrap)
 # What guests of every architecture need.

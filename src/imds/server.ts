@@ -69,8 +69,6 @@ export function metadataServer(service: MetadataService): Server {
     if (callerOf(service, socket) === undefined) socket.destroy();
   });
   server.maxConnections = MAX_CONNECTIONS;
-  // As EC2's closes each connection. The firewall counts on it: it judges a connection by its answer.
-  server.maxRequestsPerSocket = 1;
   return server;
 }
 
@@ -166,6 +164,8 @@ function send(
     'Content-Type': status === 404 ? 'text/html' : type,
     'Content-Length': content.length,
     Server: 'EC2ws',
+    // As EC2 does. The firewall counts on it: it judges a connection by its only answer.
+    Connection: 'close',
     ...(ttl === undefined ? {} : { 'X-Aws-Ec2-Metadata-Token-Ttl-Seconds': String(ttl) }),
   });
   response.end(headOnly ? undefined : content);

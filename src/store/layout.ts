@@ -103,8 +103,8 @@ export interface GroundPaths {
   readonly anchorLock: string;
   readonly anchorProcess: string;
   readonly anchorLog: string;
-  readonly pastaProcess: string;
-  readonly pastaLog: string;
+  readonly wayOutProcess: string;
+  readonly wayOutLog: string;
 }
 
 /** Where bonami keeps its things for this user: $BONAMI_HOME, or /var/lib/bonami for root, or the XDG folders. */
@@ -186,8 +186,8 @@ export function layoutOf({ home, run }: { readonly home: string; readonly run: s
       anchorLock: join(run, 'ground', 'anchor.lock'),
       anchorProcess: join(run, 'ground', 'anchor.json'),
       anchorLog: join(run, 'ground', 'anchor.log'),
-      pastaProcess: join(run, 'ground', 'pasta.json'),
-      pastaLog: join(run, 'ground', 'pasta.log'),
+      wayOutProcess: join(run, 'ground', 'way-out.json'),
+      wayOutLog: join(run, 'ground', 'way-out.log'),
     },
     knownFacts: join(run, 'facts.json'),
     sshConfig: join(home, 'ssh_config'),

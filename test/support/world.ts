@@ -53,7 +53,7 @@ export class World {
   }
 
   async gateway(vpcId: VpcId): Promise<string> {
-    const { InternetGateway } = await createInternetGateway(this.ctx, {});
+    const { InternetGateway } = createInternetGateway(this.ctx, {});
     const id = InternetGateway?.InternetGatewayId ?? '';
     await attachInternetGateway(this.ctx, { InternetGatewayId: id, VpcId: vpcId });
     return id;
@@ -75,7 +75,7 @@ export class World {
     { vpcId, subnetId }: Subnet,
     routes: Readonly<Record<string, RouteTarget>>,
   ): Promise<RouteTableId> {
-    const { RouteTable } = await createRouteTable(this.ctx, { VpcId: vpcId });
+    const { RouteTable } = createRouteTable(this.ctx, { VpcId: vpcId });
     const id = RouteTable?.RouteTableId as RouteTableId;
     await associateRouteTable(this.ctx, { RouteTableId: id, SubnetId: subnetId });
     for (const [destination, target] of Object.entries(routes)) await this.route(id, destination, target);

@@ -16,8 +16,8 @@ beforeAll(async () => {
   cloud = await openCloud('tiny');
 });
 afterAll(async () => {
-  delete process.env['BONAMI_BOOT_ID'];
   await cloud.close();
+  delete process.env['BONAMI_BOOT_ID'];
   await expectNoLeaks(before, { home: cloud.home });
 });
 

@@ -81,15 +81,14 @@ const set = defineCommand({
   options: {
     ipv6: { type: 'string', describe: "on (the first free /64 of the VPC's block), off, or a /64 of it" },
     'assign-ipv6': onOff('an IPv6 address for every interface that is made from now on'),
-    'public-ip': onOff('an elastic address for every instance that is launched from now on'),
   },
   examples: [
     ['subnet set web --ipv6 on --assign-ipv6 on', 'new interfaces get IPv6 addresses'],
     ['subnet set web --ipv6 off', 'once no interface has an IPv6 address there'],
   ],
   handler: async (args, { out, open }) => {
-    if ((args.ipv6 ?? args['assign-ipv6'] ?? args['public-ip']) === undefined)
-      throw new UsageError('nothing to change', { hint: '--ipv6, --assign-ipv6 or --public-ip' });
+    if ((args.ipv6 ?? args['assign-ipv6']) === undefined)
+      throw new UsageError('nothing to change', { hint: '--ipv6 or --assign-ipv6' });
     const ctx = open();
     const { resolveId } = await import('../../ec2/resolve-resource.ts');
     const { modifySubnetAttribute } = await import('../../ec2/subnets/modify-subnet-attribute.ts');
@@ -100,8 +99,6 @@ const set = defineCommand({
         SubnetId,
         AssignIpv6AddressOnCreation: { Value: args['assign-ipv6'] === 'on' },
       });
-    if (args['public-ip'] !== undefined)
-      modifySubnetAttribute(ctx, { SubnetId, MapPublicIpOnLaunch: { Value: args['public-ip'] === 'on' } });
     out.result({}, () => out.line(`${SubnetId}  changed`));
   },
 });

@@ -88,7 +88,9 @@ export function networkPerformanceOf(instanceType: string, vcpus: number): Netwo
   }
   // Since the sixth generation it grows with the vCPUs: 12.5 Gbit/s for each 32 of them, Graviton3's 15.
   const isGraviton3 = /^[cmr]7g/.test(family);
-  const baselineMbps = Math.min(50_000, vcpus * (isGraviton3 ? 468.75 : 390.625));
+  const byVcpus = Math.min(50_000, vcpus * (isGraviton3 ? 468.75 : 390.625));
+  // Its smallest size has a little more than its share.
+  const baselineMbps = isGraviton3 && vcpus === 1 ? 520 : byVcpus;
   return { baselineMbps, peakMbps: Math.max(baselineMbps, isGraviton3 && vcpus > 4 ? 15_000 : 12_500) };
 }
 

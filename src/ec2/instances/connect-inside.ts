@@ -6,12 +6,14 @@ import { dirname, join } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
 import { Ec2Error } from '../../core/errors.ts';
 import { Connector } from '../../host/link/connector.ts';
-import type { Instance } from '../../store/instances.ts';
+import { instances, type Instance } from '../../store/instances.ts';
 import type { Ec2Context } from '../context.ts';
 import { primaryInterface } from './ec2-instance.ts';
-import { requireState } from './instance-state.ts';
+import { ACTIVE_STATES, requireState } from './instance-state.ts';
 
 const SSH_PORT = 22;
+/** How often it is asked whether the instance is still there. */
+const LOOK_MS = 1_000;
 /** How long a guest may take to end a connection that this side has ended. */
 const LINGER_MS = 5_000;
 
@@ -33,7 +35,12 @@ export async function proxySsh(
   // SSH never ends one direction only: whoever started us is gone.
   input.once('end', () => setTimeout(giveUp, LINGER_MS).unref());
   for (const stream of [input, output]) stream.once('error', giveUp);
+  // A machine that is gone ends no connection, and this one would keep its network's namespace.
+  const watch = setInterval(() => {
+    if (!ACTIVE_STATES.has(instances.get(ctx.db, instance.instanceId)?.state ?? 'terminated')) giveUp();
+  }, LOOK_MS);
   await new Promise((resolve) => socket.once('close', resolve));
+  clearInterval(watch);
   input.destroy();
 }
 

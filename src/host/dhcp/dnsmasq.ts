@@ -15,7 +15,7 @@ import {
 import { join } from 'node:path';
 import { HostError } from '../../core/errors.ts';
 import { startDetached } from '../command.ts';
-import { isInside, type Namespace } from '../link/namespace.ts';
+import { commandIn, isInside, type Namespace } from '../link/namespace.ts';
 import { identify, isRunning, recordedIdentity, recordIdentity, signalProcess } from '../process/identity.ts';
 import { isLocked, lock } from '../process/lock.ts';
 import { waitUntil } from '../wait-until.ts';
@@ -57,8 +57,8 @@ export async function ensureDnsmasq(
   const held = await lock(paths.dnsmasqLock, { purpose: 'start dnsmasq', timeoutMs: 5_000 });
   const output = openSync(paths.dnsmasqLog, 'w', 0o600);
   try {
-    const [program = 'dnsmasq', ...words] = [...namespace.enter, 'dnsmasq', `--conf-file=${config}`];
-    const pid = await startDetached(program, words, { output, inherit: [held.descriptor] });
+    const { command, args } = commandIn(namespace, 'dnsmasq', [`--conf-file=${config}`]);
+    const pid = await startDetached(command, args, { output, inherit: [held.descriptor] });
     const identity = identify(pid);
     if (identity) recordIdentity(paths.dnsmasqProcess, identity);
     await untilServing(paths, pid, network.answersNames);

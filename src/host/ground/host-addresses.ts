@@ -1,5 +1,5 @@
-// To the outside pasta is a program of this host, before which the host's own services are open: machines are kept
-// away from the host's addresses, as the host's firewall keeps those of root's networks.
+// What passes the traffic to the outside is a program of this host, to which the host's own services are open: machines
+// are kept away from the host's addresses, as the host's firewall keeps those of root's networks.
 import { writeFileSync } from 'node:fs';
 import { networkInterfaces } from 'node:os';
 import { ipBatch } from '../link/namespace.ts';

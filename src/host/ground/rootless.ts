@@ -1,4 +1,4 @@
-// An ordinary user's ground: an anchor's namespaces, and pasta as the way out of them.
+// An ordinary user's ground: an anchor's namespaces, and a program as the way out of them.
 import { existsSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { hostResolvers } from '../dhcp/resolvers.ts';
 import type { Ground } from '../ground.ts';
@@ -16,18 +16,11 @@ import {
   type AnchorPaths,
 } from './anchor.ts';
 import { areHidden, hideAddresses, hostAddresses } from './host-addresses.ts';
-import {
-  hasWayOut,
-  isPassing,
-  NAME_FORWARDER,
-  pastaWords,
-  startPasta,
-  stopPasta,
-  type PastaPaths,
-} from './pasta.ts';
+import { NAME_FORWARDER, type Passage } from './passers.ts';
 import { entries } from './processes.ts';
+import { closeWayOut, hasWayOut, isPassing, openWayOut, type WayOutPaths } from './way-out.ts';
 
-export interface RootlessPaths extends AnchorPaths, PastaPaths {
+export interface RootlessPaths extends AnchorPaths, WayOutPaths {
   /** Held while the ground is built, mended or taken away. */
   readonly lock: string;
   readonly uplinkLock: string;
@@ -73,7 +66,7 @@ function isWhole(paths: RootlessPaths): boolean {
   return (
     isReady(anchor, paths) &&
     areHidden(anchor, hostAddresses()) &&
-    (!hasWayOut() || isPassing(paths, wordsFor(anchor)))
+    (!hasWayOut() || isPassing(paths, passageOf(anchor)))
   );
 }
 
@@ -81,15 +74,15 @@ function isWhole(paths: RootlessPaths): boolean {
 async function raise(paths: RootlessPaths): Promise<Anchor> {
   let anchor = recordedAnchor(paths);
   if (!isReady(anchor, paths)) {
-    await stopPasta(paths);
+    await closeWayOut(paths);
     await stopAnchor(paths);
     anchor = await startAnchor(paths);
   }
   const addresses = hostAddresses();
   if (!areHidden(anchor, addresses)) await hideAddresses(anchor, addresses);
-  const words = wordsFor(anchor);
-  // Without a network of the host's there is nothing to pass on: the next time finds it.
-  if (hasWayOut() && !isPassing(paths, words)) await startPasta(paths, anchor, words);
+  const passage = passageOf(anchor);
+  // A host without a network may have one the next time.
+  if (hasWayOut() && !isPassing(paths, passage)) await openWayOut(paths, passage);
   return anchor;
 }
 
@@ -99,7 +92,7 @@ async function restore(paths: RootlessPaths): Promise<void> {
     await raise(paths);
     return;
   }
-  await stopPasta(paths);
+  await closeWayOut(paths);
   await stopAnchor(paths);
 }
 
@@ -111,7 +104,7 @@ async function give(paths: RootlessPaths, name: string): Promise<void> {
     entries(`${anchor.root}${CLAIMS}`).some((each) => isAnnounced(anchor, each))
   )
     return;
-  await stopPasta(paths);
+  await closeWayOut(paths);
   await stopAnchor(paths);
 }
 
@@ -123,11 +116,11 @@ function claimOf({ root }: Anchor, name: string): string {
   return `${root}${CLAIMS}/${name}`;
 }
 
-function wordsFor({ identity }: Anchor): readonly string[] {
-  return pastaWords(identity.pid, { forwardsNames: resolvers().includes(NAME_FORWARDER) });
+function passageOf({ identity }: Anchor): Passage {
+  return { pid: identity.pid, forwardsNames: resolvers().includes(NAME_FORWARDER) };
 }
 
-/** The host's name servers as they are seen from here; one on an address of the host itself is asked by pasta. */
+/** The host's name servers as they are seen from here; one on an address of the host itself is asked by the passer. */
 function resolvers(): readonly string[] {
   const own = hostAddresses();
   const others = hostResolvers().filter((address) => !own.includes(address));

@@ -1,6 +1,5 @@
 // What the kernel says of a namespace, as iproute2 prints it in JSON.
-import { run } from '../command.ts';
-import type { Namespace } from './namespace.ts';
+import { within, type Namespace } from './namespace.ts';
 
 export interface KernelState {
   readonly links: ReadonlyMap<string, LinkState>;
@@ -55,13 +54,17 @@ const UNSPECIFIED = { 4: '0.0.0.0/0', 6: '::/0' } as const;
 
 /** Looks at a namespace; `dual` looks at its IPv6 rules too. */
 export async function probeKernel(
-  { enter }: Namespace,
+  namespace: Namespace,
   { dual }: { readonly dual: boolean },
 ): Promise<KernelState> {
   const ask = async (options: readonly string[], questions: readonly string[]): Promise<unknown[][]> => {
-    const [program = 'ip', ...rest] = [...enter, 'ip', ...options, '-j', '-d', '-batch', '-'];
-    const { stdout } = await run(program, rest, { input: `${questions.join('\n')}\n` });
-    return stdout
+    const said = await within(
+      namespace,
+      'ip',
+      [...options, '-j', '-d', '-batch', '-'],
+      `${questions.join('\n')}\n`,
+    );
+    return said
       .split('\n')
       .filter(Boolean)
       .map((line) => JSON.parse(line) as unknown[]);

@@ -1,5 +1,5 @@
 import { existsSync, statSync } from 'node:fs';
-import { run, type CommandResult } from '../command.ts';
+import { run, type CommandLine, type CommandResult } from '../command.ts';
 
 /** A network namespace, as a command gets into it and as the kernel shows it. */
 export interface Namespace {
@@ -84,23 +84,29 @@ export async function setSysctls(
   if (words.length > 0) await within(namespace, 'sysctl', ['-q', '-e', '-w', ...words]);
 }
 
+/** A command as it is started from here to run in a namespace's network. */
+export function commandIn({ enter }: Namespace, command: string, args: readonly string[]): CommandLine {
+  const [program, ...rest] = enter;
+  return program === undefined ? { command, args } : { command: program, args: [...rest, command, ...args] };
+}
+
 /** Runs a command in a namespace's network and returns what it printed. */
 export async function within(
-  { enter }: Namespace,
+  namespace: Namespace,
   command: string,
   args: readonly string[],
   input?: string,
 ): Promise<string> {
-  const [program = command, ...rest] = [...enter, command, ...args];
-  return (await run(program, rest, input === undefined ? {} : { input })).stdout;
+  const line = commandIn(namespace, command, args);
+  return (await run(line.command, line.args, input === undefined ? {} : { input })).stdout;
 }
 
 /** The same for a command whose failure is an answer: exit codes 1 and 2. */
 export async function ask(
-  { enter }: Namespace,
+  namespace: Namespace,
   command: string,
   args: readonly string[],
 ): Promise<CommandResult> {
-  const [program = command, ...rest] = [...enter, command, ...args];
-  return run(program, rest, { answers: [1, 2] });
+  const line = commandIn(namespace, command, args);
+  return run(line.command, line.args, { answers: [1, 2] });
 }

@@ -1,6 +1,6 @@
 // What leads from the router that is to the router that shall be. Pure: lines for `ip -batch`.
 import { networkOf } from '../../core/cidr.ts';
-import { familyOf, formatIpv6, type Family } from '../../core/ip.ts';
+import { blockContains, familyOf, formatIpv6, prefixOf, type Family } from '../../core/ip.ts';
 import type { KernelState, LinkState, RouteState } from './kernel-state.ts';
 import { LINK_MTU, UPLINK_NAME, type Hop, type Port, type Router, type Segment } from './router.ts';
 
@@ -183,7 +183,11 @@ function neighbourChanges(
   { neighbours }: KernelState,
 ): readonly string[] {
   const dual = blocks.some((block) => familyOf(block) === 6);
-  const known = new Set(neighbours.map(({ address, mac, device }) => `${address} ${mac} ${device}`));
+  const known = new Set(
+    neighbours
+      .filter(({ isPermanent }) => isPermanent)
+      .map(({ address, mac, device }) => `${address} ${mac} ${device}`),
+  );
   const wanted = [
     ...ports.flatMap(({ addresses, mac, bridge }) => {
       const hasIpv6 = addresses.some((address) => familyOf(address) === 6);
@@ -294,13 +298,22 @@ function routesOf(router: Router, family: Family, blocks: readonly string[]): re
     ...router.segments.flatMap(({ table, routes }) => [
       ...own.map(inTable(String(table), 'throw')),
       ...routes
-        .filter(({ destination }) => familyOf(destination) === family)
+        .filter(({ destination }) => familyOf(destination) === family && !isLocal(destination, own))
         .map(({ destination, hop }) => inTable(String(table), wayTo(hop, router, family))(destination)),
       ...(routes.some(({ destination }) => destination === everything)
         ? []
         : [inTable(String(table), 'blackhole')(everything)]),
     ]),
   ];
+}
+
+/** What stays in the router whatever the routes say. */
+function isLocal(destination: string, own: readonly string[]): boolean {
+  const [network = ''] = destination.split('/');
+  return (
+    own.includes(destination) ||
+    (blockContains(LINK_LOCAL, network) && prefixOf(destination) > prefixOf(LINK_LOCAL))
+  );
 }
 
 function wayTo(hop: Hop, { hostAddress }: Router, family: Family): string {

@@ -5,7 +5,7 @@ import { type Finding, guarded } from './finding.ts';
 import { firewall, foreignFirewalls, forwarding, links, networkClash, taps } from './networks.ts';
 import { commands, firmware, qemu } from './programs.ts';
 import { disk, memory } from './resources.ts';
-import { IN_OWN_NAMESPACES, pasta, pings, session, subordinateIds, userNamespaces } from './rootless.ts';
+import { IN_OWN_NAMESPACES, pings, session, subordinateIds, userNamespaces, wayOut } from './rootless.ts';
 
 export interface Surroundings {
   readonly home: string;
@@ -73,7 +73,7 @@ function rootless({ run }: Surroundings): readonly Promise<readonly Finding[]>[]
       if (allowed.status !== 'ok') return allowed;
       return [allowed, ...(await Promise.all(tried(IN_OWN_NAMESPACES))).flat()];
     }),
-    guarded('pasta', pasta),
+    guarded('way out', wayOut),
     guarded('subordinate ids', () => subordinateIds()),
     guarded('ping', pings),
     guarded('session', () => session(run)),

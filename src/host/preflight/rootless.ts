@@ -2,6 +2,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { userInfo } from 'node:os';
 import { commandPath, installHint, run } from '../command.ts';
+import { choosePasser, PASSERS } from '../ground/passers.ts';
 import type { Finding } from './finding.ts';
 
 /** Words before a command that is to run as root of namespaces of its own. */
@@ -60,17 +61,25 @@ export function refusingSetting({ folder = '/proc/sys' }: KernelSettings = {}):
   return undefined;
 }
 
-export async function pasta(): Promise<Finding> {
-  if ((await commandPath('pasta')) === undefined)
+/** The program that takes the traffic of an ordinary user's instances to the outside. */
+export async function wayOut(): Promise<Finding> {
+  const name = 'way out';
+  const passer = await choosePasser().catch(() => undefined);
+  if (passer === undefined)
     return {
-      name: 'pasta',
+      name,
       status: 'fail',
-      fact: 'pasta is not installed: it takes the traffic of an ordinary user’s instances to the outside',
-      remedy: installHint('pasta'),
+      fact: `neither of ${PASSERS.join(' and ')} is installed: instances would not reach the outside`,
+      remedy: installHint(PASSERS[0]),
     };
-  // An old one says the rest of it to the system log.
-  const { stdout } = await run('pasta', ['--version'], { answers: [1] });
-  return { name: 'pasta', status: 'ok', fact: stdout.split('\n')[0]?.trim() || 'installed' };
+  if (passer !== PASSERS[0])
+    return {
+      name,
+      status: 'warn',
+      fact: `instances reach the outside by ${passer}: uploads are slow and may break`,
+      remedy: installHint(PASSERS[0]),
+    };
+  return { name, status: 'ok', fact: `instances reach the outside by ${passer}` };
 }
 
 /** Only images that are built from packages have files of several users. */

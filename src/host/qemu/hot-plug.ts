@@ -1,5 +1,7 @@
 // Network interfaces of a machine that runs. A guest is asked to let a device go and may refuse; what the machine has
 // is always asked of QEMU, so everything here can be done twice.
+// A kernel without PCI hot-plug, like Debian's for armhf, sees a new device when it looks again (a reboot, or
+// /sys/bus/pci/rescan), and never lets one go.
 import { HostError } from '../../core/errors.ts';
 import { waitUntil } from '../wait-until.ts';
 import type { Nic } from './machine-spec.ts';

@@ -145,7 +145,7 @@ test('where nothing listens a line says so, and the rest goes on', async () => {
 });
 
 describe('it ends', () => {
-  const isOver = async (forwarding: Forwarding, port: number): Promise<void> => {
+  const expectOver = async (forwarding: Forwarding, port: number): Promise<void> => {
     await forwarding.end();
     await expect.poll(helpers).toEqual([]);
     await expect(exchange(port, '')).rejects.toMatchObject({ code: 'ECONNREFUSED' });
@@ -158,7 +158,7 @@ describe('it ends', () => {
     socket.write('x');
     await once(socket, 'data');
     forwarding.process.kill(signal);
-    await isOver(forwarding, port);
+    await expectOver(forwarding, port);
     expect(forwarding.process.exitCode).toBe(130);
     expect(forwarding.said).toBe('');
   });
@@ -171,7 +171,7 @@ describe('it ends', () => {
     await once(busy, 'data');
     const connecting = Array.from({ length: 20 }, () => call(port));
     forwarding.process.kill('SIGKILL');
-    await isOver(forwarding, port);
+    await expectOver(forwarding, port);
     for (const each of [busy, ...connecting]) each.destroy();
   });
 
@@ -193,7 +193,7 @@ describe('it ends', () => {
     const record = instances.get(db, idOf(other));
     if (record === undefined) throw new Error('no record');
     instances.update(db, { ...record, state: 'stopping' });
-    await isOver(forwarding, port);
+    await expectOver(forwarding, port);
     expect(forwarding.process.exitCode).toBe(1);
     expect(forwarding.said).toContain(
       `IncorrectInstanceState: The instance '${idOf(other)}' is stopping: its ports are no longer forwarded`,

@@ -192,7 +192,7 @@ describe('a peering', () => {
   async function peered(): Promise<{ one: VpcId; two: VpcId; pcx: string }> {
     world = new World();
     const [one, two] = [await world.vpc('10.85.0.0/16'), await world.vpc('10.86.0.0/16')];
-    const { VpcPeeringConnection } = await createVpcPeeringConnection(world.ctx, {
+    const { VpcPeeringConnection } = createVpcPeeringConnection(world.ctx, {
       VpcId: one,
       PeerVpcId: two,
     });
@@ -274,7 +274,7 @@ test('a network ACL judges both ways what crosses its subnet’s border, and not
   ];
   await b.starts('serve', '22');
   await a.starts('serve', '22');
-  const { NetworkAcl } = await createNetworkAcl(world.ctx, { VpcId: vpc });
+  const { NetworkAcl } = createNetworkAcl(world.ctx, { VpcId: vpc });
   const id = NetworkAcl?.NetworkAclId ?? '';
   await replaceNetworkAclAssociation(world.ctx, {
     AssociationId: right.networkAcl.associationId,

@@ -43,6 +43,7 @@ describe('the table of instance types', () => {
     ['m6g.8xlarge', 12_000, 12_000],
     ['m6i.2xlarge', 3125, 12_500],
     ['c7a.48xlarge', 50_000, 50_000],
+    ['m7g.medium', 520, 12_500],
     ['m7g.xlarge', 1875, 12_500],
     ['m7g.2xlarge', 3750, 15_000],
     ['r7g.16xlarge', 30_000, 30_000],

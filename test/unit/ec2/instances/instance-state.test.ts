@@ -45,7 +45,6 @@ const RUNNING: Instance = {
   instanceStore: [],
   diskBus: 'virtio',
   isNetworkLimited: false,
-  isNetworkLimited: false,
   uid: null,
   starts: 1,
 };
