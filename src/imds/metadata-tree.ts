@@ -71,8 +71,8 @@ function metaData(of: InstanceMetadata): Branch {
       region: of.region,
     },
     profile: 'default-hvm',
-    'public-hostname': publicName(primary?.publicAddresses[0]?.publicIp),
-    'public-ipv4': primary?.publicAddresses[0]?.publicIp,
+    'public-hostname': primary && publicName(of, primary),
+    'public-ipv4': primary && publicAddress(primary),
     'public-keys':
       of.publicKey === undefined
         ? undefined
@@ -98,7 +98,7 @@ function networkInterface(of: InstanceMetadata, each: InterfaceMetadata): Branch
     'local-ipv4s': each.addresses.join('\n'),
     mac: each.mac,
     'owner-id': of.accountId,
-    'public-hostname': publicName(each.publicAddresses[0]?.publicIp),
+    'public-hostname': publicName(of, each),
     'public-ipv4s': lines(each.publicAddresses.map(({ publicIp }) => publicIp)),
     'security-group-ids': each.securityGroups.map(({ id }) => id).join('\n'),
     'security-groups': each.securityGroups.map(({ name }) => name).join('\n'),
@@ -116,9 +116,16 @@ function lines(texts: readonly string[]): string | undefined {
   return texts.length === 0 ? undefined : texts.join('\n');
 }
 
+/** The one that stands for the primary private address, whichever others there are. */
+function publicAddress({ addresses, publicAddresses }: InterfaceMetadata): string | undefined {
+  return publicAddresses.find(({ address }) => address === addresses[0])?.publicIp;
+}
+
 /** The public DNS name of an address (AWS: "Amazon EC2 instance hostname types"). Nobody outside resolves it. */
-function publicName(address: string | undefined): string | undefined {
-  return address === undefined ? undefined : `ec2-${address.replaceAll('.', '-')}.compute-1.amazonaws.com`;
+function publicName({ region }: InstanceMetadata, each: InterfaceMetadata): string | undefined {
+  const address = publicAddress(each);
+  const domain = region === 'us-east-1' ? 'compute-1' : `${region}.compute`;
+  return address && `ec2-${address.replaceAll('.', '-')}.${domain}.amazonaws.com`;
 }
 
 /** `us-east-1a` → `use1-az1`: the short form of the region and the zone's number (AWS: "Availability Zone IDs"). */

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { listenInNamespace } from '../../src/host/agent/listener.ts';
+import { namedNamespace } from '../../src/host/link/namespace.ts';
 import { signedIdentity } from '../../src/imds/identity-document.ts';
 import type { InstanceMetadata } from '../../src/imds/instance-metadata.ts';
 import { signPkcs7 } from '../../src/imds/pkcs7.ts';
@@ -43,7 +44,7 @@ beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'bonami-crawl-'));
   if (!CAN_SERVE) return;
   const ip = async (...args: readonly string[]): Promise<unknown> => execa('ip', args);
-  const [mac = '', address = ''] = [primary?.mac, primary?.address];
+  const [mac = '', address = ''] = [primary?.mac, primary?.addresses[0]];
   for (const name of [HOST, GUEST]) {
     await ip('netns', 'add', name);
     await ip('-n', name, 'link', 'set', 'lo', 'up');
@@ -60,7 +61,7 @@ beforeAll(async () => {
   // No default route: looking up names fails at once and not after a time.
   await ip('-n', GUEST, 'route', 'add', '169.254.169.254', 'via', '172.31.0.1', 'src', address);
   const socket = await listenInNamespace({
-    namespacePath: `/run/netns/${HOST}`,
+    namespace: namedNamespace(HOST),
     address: '169.254.169.254',
     port: 80,
     helper: HELPER,
@@ -101,23 +102,32 @@ async function cloudInit(what: 'crawl' | 'boot'): Promise<Record<string, unknown
 
 /** What cloud-init makes of the tree: a dictionary for a directory, a list for a leaf of several lines. */
 function expectedTree(): Record<string, unknown> {
-  const [ids, names] = [FULL.securityGroups.map(({ id }) => id), FULL.securityGroups.map(({ name }) => name)];
   const macs = FULL.interfaces.map((each) => [
     each.mac,
     {
       'device-number': String(each.deviceIndex),
       'interface-id': each.interfaceId,
       'local-hostname': each.hostname,
-      'local-ipv4s': each.address,
+      'local-ipv4s': leaf(each.addresses),
       mac: each.mac,
       'owner-id': FULL.accountId,
-      'security-group-ids': ids,
-      'security-groups': names,
+      'security-group-ids': leaf(each.securityGroups.map(({ id }) => id)),
+      'security-groups': leaf(each.securityGroups.map(({ name }) => name)),
       'subnet-id': each.subnetId,
       'subnet-ipv4-cidr-block': each.subnetCidr,
       'vpc-id': each.vpcId,
       'vpc-ipv4-cidr-block': each.vpcCidr,
       'vpc-ipv4-cidr-blocks': each.vpcCidr,
+      'vpc-ipv6-cidr-blocks': each.vpcIpv6Cidr,
+      ...(each === primary
+        ? {
+            'ipv4-associations': { '198.51.100.10': '172.31.0.10', '198.51.100.20': '172.31.0.20' },
+            ipv6s: leaf(each.ipv6Addresses),
+            'public-hostname': 'ec2-198-51-100-10.compute-1.amazonaws.com',
+            'public-ipv4s': leaf(each.publicAddresses.map(({ publicIp }) => publicIp)),
+            'subnet-ipv6-cidr-blocks': each.subnetIpv6Cidr,
+          }
+        : {}),
     },
   ]);
   return {
@@ -137,20 +147,27 @@ function expectedTree(): Record<string, unknown> {
     'instance-id': FULL.instanceId,
     'instance-life-cycle': 'on-demand',
     'instance-type': FULL.instanceType,
+    ipv6: primary?.ipv6Addresses[0],
     'local-hostname': FULL.hostname,
-    'local-ipv4': primary?.address,
+    'local-ipv4': primary?.addresses[0],
     mac: primary?.mac,
     metrics: { vhostmd: '<?xml version="1.0" encoding="UTF-8"?>' },
     network: { interfaces: { macs: Object.fromEntries(macs) as unknown } },
     placement: { 'availability-zone': 'us-east-1b', 'availability-zone-id': 'use1-az2', region: 'us-east-1' },
     profile: 'default-hvm',
+    'public-hostname': 'ec2-198-51-100-10.compute-1.amazonaws.com',
+    'public-ipv4': '198.51.100.10',
     'public-keys': { 'my-key': FULL.publicKey?.line },
     'reservation-id': FULL.reservationId,
-    'security-groups': names,
+    'security-groups': leaf(FULL.securityGroups.map(({ name }) => name)),
     services: { domain: 'amazonaws.com', partition: 'aws' },
     system: 'nitro',
     tags: { instance: TAGS },
   };
+}
+
+function leaf(lines: readonly string[]): unknown {
+  return lines.length === 1 ? lines[0] : lines;
 }
 
 describe('cloud-init (needs root, a built dist and python3 with cloudinit)', () => {
@@ -163,7 +180,7 @@ describe('cloud-init (needs root, a built dist and python3 with cloudinit)', () 
     expect(found['identity']).toMatchObject({
       document: {
         instanceId: FULL.instanceId,
-        privateIp: primary?.address,
+        privateIp: primary?.addresses[0],
         pendingTime: '2026-01-02T03:04:05Z',
       },
       signature: expect.stringMatching(/^[\w+/]{342}==$/),
@@ -189,7 +206,7 @@ describe('cloud-init (needs root, a built dist and python3 with cloudinit)', () 
   });
 
   test.skipIf(!CAN_CRAWL)(
-    'finds its instance as its EC2 datasource, and configures the interface by its MAC',
+    'finds its instance as its EC2 datasource, and configures the interface by its MAC, with all its addresses',
     async () => {
       instance = FULL;
       expect(await cloudInit('boot')).toMatchObject({
@@ -204,7 +221,9 @@ describe('cloud-init (needs root, a built dist and python3 with cloudinit)', () 
           ethernets: {
             ens3: {
               dhcp4: true,
-              dhcp6: false,
+              dhcp6: true,
+              // The first of each family comes by DHCP.
+              addresses: ['172.31.0.20/20', 'fd00:1:2:300::b/128'],
               match: { macaddress: primary?.mac },
               'set-name': 'ens3',
             },

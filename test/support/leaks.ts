@@ -7,7 +7,7 @@ import { layoutOf, locate } from '../../src/store/layout.ts';
 export type Snapshot = ReadonlySet<string>;
 
 /** Programs that bonami starts and that must not outlive what they serve. */
-const PROGRAMS = /^(qemu-system-|dnsmasq$|ssh$|scp$|nsenter$|socat$)/;
+const PROGRAMS = /^(qemu-system-|dnsmasq$|ssh$|scp$|nsenter$|socat$|slirp4netns$|pasta$)/;
 const SCRIPTS = /dist\/(main|agent|connect-helper|listen-helper)\.js/;
 /** The agent stays for a few seconds in case another launch follows; so does a socket in TIME_WAIT. */
 const PATIENCE_MS = 10_000;

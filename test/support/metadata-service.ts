@@ -2,17 +2,58 @@ import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import { type IncomingHttpHeaders, request, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { type HomeIdentity, signedIdentity } from '../../src/imds/identity-document.ts';
-import type { InstanceMetadata } from '../../src/imds/instance-metadata.ts';
+import type { InstanceMetadata, InterfaceMetadata } from '../../src/imds/instance-metadata.ts';
 import { selfSignedCertificate, signPkcs7 } from '../../src/imds/pkcs7.ts';
 import { metadataServer } from '../../src/imds/server.ts';
 
 const KEY_LINE = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIFk7xyXkNhV9rW0P0b1b0nqk0w0vUOy6bEYQwq1C2Vb3 a test';
 
+const GROUPS = [
+  { id: 'sg-0aaaaaaaaaaaaaaaa', name: 'default' },
+  { id: 'sg-0bbbbbbbbbbbbbbbb', name: 'web servers' },
+];
+
+/** Two interfaces in subnets of their own: one with an address of each kind, one with no more than it must have. */
+export const INTERFACES: readonly [InterfaceMetadata, InterfaceMetadata] = [
+  {
+    interfaceId: 'eni-0aaaaaaaaaaaaaaaa',
+    mac: '02:00:ac:1f:00:0a',
+    deviceIndex: 0,
+    addresses: ['172.31.0.10', '172.31.0.20'],
+    ipv6Addresses: ['fd00:1:2:300::a', 'fd00:1:2:300::b'],
+    publicAddresses: [
+      { publicIp: '198.51.100.20', address: '172.31.0.20' },
+      { publicIp: '198.51.100.10', address: '172.31.0.10' },
+    ],
+    securityGroups: GROUPS,
+    hostname: 'ip-172-31-0-10.ec2.internal',
+    subnetId: 'subnet-0aaaaaaaaaaaaaaaa',
+    subnetCidr: '172.31.0.0/20',
+    subnetIpv6Cidr: 'fd00:1:2:300::/64',
+    vpcId: 'vpc-0aaaaaaaaaaaaaaaa',
+    vpcCidr: '172.31.0.0/16',
+    vpcIpv6Cidr: 'fd00:1:2:300::/56',
+  },
+  {
+    interfaceId: 'eni-0bbbbbbbbbbbbbbbb',
+    mac: '02:00:ac:1f:00:0b',
+    deviceIndex: 1,
+    addresses: ['172.31.16.11'],
+    ipv6Addresses: [],
+    publicAddresses: [],
+    securityGroups: GROUPS.slice(1),
+    hostname: 'ip-172-31-16-11.ec2.internal',
+    subnetId: 'subnet-0bbbbbbbbbbbbbbbb',
+    subnetCidr: '172.31.16.0/20',
+    subnetIpv6Cidr: undefined,
+    vpcId: 'vpc-0aaaaaaaaaaaaaaaa',
+    vpcCidr: '172.31.0.0/16',
+    vpcIpv6Cidr: 'fd00:1:2:300::/56',
+  },
+];
+
 /** An instance with everything: a key, two groups, two disks beside the root, two interfaces, tags, user data. */
 export function fullInstance(fields: Partial<InstanceMetadata> = {}): InstanceMetadata {
-  const [subnetId, subnetCidr] = ['subnet-0aaaaaaaaaaaaaaaa', '172.31.0.0/20'];
-  const [vpcId, vpcCidr] = ['vpc-0aaaaaaaaaaaaaaaa', '172.31.0.0/16'];
-  const inVpc = { subnetId, subnetCidr, vpcId, vpcCidr };
   return {
     instanceId: 'i-0aaaaaaaaaaaaaaaa',
     imageId: 'ami-0aaaaaaaaaaaaaaaa',
@@ -25,32 +66,12 @@ export function fullInstance(fields: Partial<InstanceMetadata> = {}): InstanceMe
     region: 'us-east-1',
     accountId: '123456789012',
     launchTime: '2026-01-02T03:04:05.678Z',
-    securityGroups: [
-      { id: 'sg-0aaaaaaaaaaaaaaaa', name: 'default' },
-      { id: 'sg-0bbbbbbbbbbbbbbbb', name: 'web servers' },
-    ],
+    securityGroups: GROUPS,
     publicKey: { name: 'my-key', line: KEY_LINE },
     rootDeviceName: '/dev/xvda',
     otherDevices: ['/dev/sdf', '/dev/sdg'],
     instanceStore: [{ virtualName: 'ephemeral0', deviceName: '/dev/sdb' }],
-    interfaces: [
-      {
-        interfaceId: 'eni-0aaaaaaaaaaaaaaaa',
-        mac: '02:00:ac:1f:00:0a',
-        deviceIndex: 0,
-        address: '172.31.0.10',
-        hostname: 'ip-172-31-0-10.ec2.internal',
-        ...inVpc,
-      },
-      {
-        interfaceId: 'eni-0bbbbbbbbbbbbbbbb',
-        mac: '02:00:ac:1f:00:0b',
-        deviceIndex: 1,
-        address: '172.31.0.11',
-        hostname: 'ip-172-31-0-11.ec2.internal',
-        ...inVpc,
-      },
-    ],
+    interfaces: INTERFACES,
     tags: { Name: 'web 1', stage: 'test' },
     userData: Buffer.from('#!/bin/sh\necho hello\n'),
     ...fields,

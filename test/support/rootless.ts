@@ -156,9 +156,13 @@ export class OrdinaryUser {
   async ground(
     task: 'show' | 'ensure' | 'stand' | 'fall' | 'repair' | 'release',
     router = 'a',
+    env: Readonly<Record<string, string>> = {},
   ): Promise<Grounded> {
     const child = join(this.#folder, 'ground-child.mjs');
-    return JSON.parse(await this.run(process.execPath, child, this.home, task, router)) as Grounded;
+    const words = [process.execPath, child, this.home, task, router];
+    const { code, stdout, stderr } = await this.try(words, { env });
+    if (code !== 0) throw new Error(`${task} ended with ${code}\n${stderr}`);
+    return JSON.parse(stdout) as Grounded;
   }
 
   /** Starts something of the user's, by way of other programs, that goes on until `close`. */
@@ -169,9 +173,26 @@ export class OrdinaryUser {
 
   /** Serves a line of text on a TCP port, in the internet or on the host. */
   async serve(where: 'outside' | 'host', address: string, port: number, text: string): Promise<void> {
-    const script = `require('net').createServer((s) => s.end(${JSON.stringify(text)})).listen(${port}, '${address}', () => console.log())`;
+    const answer = `(s) => s.on('error', () => {}).end(${JSON.stringify(text)})`;
+    await this.#serve(where, `require('net').createServer(${answer}).listen(${port}, '${address}', say)`);
+  }
+
+  /** Answers with a line of text to every datagram. */
+  async serveDatagrams(
+    where: 'outside' | 'host',
+    address: string,
+    port: number,
+    text: string,
+  ): Promise<void> {
+    const answer = `s.on('message', (_, from) => s.send(${JSON.stringify(text)}, from.port, from.address))`;
+    const script = `const s = require('dgram').createSocket('udp4'); ${answer}; s.bind(${port}, '${address}', say)`;
+    await this.#serve(where, script);
+  }
+
+  async #serve(where: 'outside' | 'host', script: string): Promise<void> {
     const namespace = where === 'host' ? HOST : OUTSIDE;
-    await this.#keep(['nsenter', `--net=/run/netns/${namespace}`, process.execPath, '-e', script], true);
+    const words = [process.execPath, '-e', `const say = () => console.log(); ${script}`];
+    await this.#keep(['nsenter', `--net=/run/netns/${namespace}`, ...words], true);
   }
 
   /** Runs `ip` commands on the host. */
@@ -192,9 +213,9 @@ export class OrdinaryUser {
     return new Map(own.map((pid) => [pid, commandLineOf(pid)] as const).filter(([, line]) => line !== ''));
   }
 
-  /** The pids of those whose command line has this in it. */
-  pidsOf(text: string): readonly number[] {
-    return [...this.processes()].filter(([, line]) => line.includes(text)).map(([pid]) => pid);
+  /** The pids of those whose command line is like that. */
+  pidsOf(pattern: RegExp): readonly number[] {
+    return [...this.processes()].filter(([, line]) => pattern.test(line)).map(([pid]) => pid);
   }
 
   /** Ends what the test has started, and says what of the user's is still there. */

@@ -11,6 +11,9 @@ import { processesThat, commandOf } from '../../src/host/ground/processes.ts';
 import { openCloud, PROGRAM, type Answer, type Cloud } from '../support/cloud.ts';
 import { expectNoLeaks, leaksSince, snapshot, type Snapshot } from '../support/leaks.ts';
 
+/** Of a user who reaches everything else by way of another host. */
+const USER_CONFIG = 'Host *\n  ConnectTimeout 5\n  ProxyJump nowhere.invalid\n';
+
 let before: Snapshot;
 let cloud: Cloud;
 let id: string;
@@ -21,7 +24,7 @@ beforeAll(async () => {
   cloud = await openCloud('tiny');
   userConfig = join(cloud.home, 'dot-ssh/config');
   mkdirSync(join(cloud.home, 'dot-ssh'), { mode: 0o700 });
-  writeFileSync(userConfig, 'Host *\n  ConnectTimeout 5\n', { mode: 0o600 });
+  writeFileSync(userConfig, USER_CONFIG, { mode: 0o600 });
   await cloud.bonami('ssh-config', '--install', '--config', userConfig);
   const [instance] = await cloud.run('tiny', '-n', 'web', '-t', 't3.nano', '--wait', 'ssh');
   id = instance?.InstanceId ?? '';
@@ -150,7 +153,7 @@ test('who ends is gone from it, and what was installed goes without a trace', as
   expect(refused.code).toBe(1);
   expect(refused.stderr).toContain('is stopped, so it cannot be reached');
   await cloud.bonami('ssh-config', '--remove', '--config', userConfig);
-  expect(readFileSync(userConfig, 'utf8')).toBe('Host *\n  ConnectTimeout 5\n');
+  expect(readFileSync(userConfig, 'utf8')).toBe(USER_CONFIG);
   expect(existsSync(cloud.layout.sshConfig)).toBe(false);
   await cloud.bonami('terminate', 'web');
   expect(existsSync(cloud.layout.sshConfig)).toBe(false);

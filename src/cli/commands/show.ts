@@ -1,4 +1,4 @@
-import type { Instance } from '@aws-sdk/client-ec2';
+import type { Instance, InstanceNetworkInterface } from '@aws-sdk/client-ec2';
 import type { Ec2Context } from '../../ec2/context.ts';
 import { defineCommand } from '../define-command.ts';
 import { formatAge, type Output } from '../output.ts';
@@ -18,6 +18,15 @@ export const show = defineCommand({
     if (instance) out.result(instance, () => print(out, instance, ctx));
   },
 });
+
+/** Its id, MAC and every address; an elastic one after the private one that it stands for. */
+function interfaceLine(each: InstanceNetworkInterface): string {
+  const addresses = (each.PrivateIpAddresses ?? []).map(({ PrivateIpAddress, Association }) =>
+    Association?.PublicIp === undefined ? PrivateIpAddress : `${PrivateIpAddress} (${Association.PublicIp})`,
+  );
+  const six = (each.Ipv6Addresses ?? []).map(({ Ipv6Address }) => Ipv6Address);
+  return [each.NetworkInterfaceId, each.MacAddress, ...addresses, ...six].join('  ');
+}
 
 function print(out: Output, instance: Instance, ctx: Ec2Context): void {
   const tags = (instance.Tags ?? []).map(({ Key, Value }) => `${Key}=${Value}`).join(', ');
@@ -46,10 +55,8 @@ function print(out: Output, instance: Instance, ctx: Ec2Context): void {
       'groups',
       (instance.SecurityGroups ?? []).map(({ GroupName, GroupId }) => `${GroupName} (${GroupId})`).join(', '),
     ],
-    ...(instance.NetworkInterfaces ?? []).map(
-      (each) =>
-        ['interface', `${each.NetworkInterfaceId}  ${each.MacAddress}  ${each.PrivateIpAddress}`] as const,
-    ),
+    ['public', instance.PublicIpAddress],
+    ...(instance.NetworkInterfaces ?? []).map((each) => ['interface', interfaceLine(each)] as const),
     ...(instance.BlockDeviceMappings ?? []).map(
       ({ DeviceName, Ebs }) =>
         [

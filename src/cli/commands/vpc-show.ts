@@ -1,4 +1,4 @@
-import type { Inbound, InboundAllowed } from '../../ec2/reachability/inbound.ts';
+import type { Inbound } from '../../ec2/reachability/inbound.ts';
 import type {
   MappedGroup,
   MappedInterface,
@@ -35,11 +35,13 @@ export const show = defineCommand({
 export function drawing(map: VpcMap, symbols: Symbols): Branch {
   const { SecurityGroups, Inbound: inbound, VpcPeeringConnections } = map;
   return {
-    text: words(
-      labelled(map.VpcId, map.Name),
-      map.CidrBlock,
-      map.Ipv6CidrBlock,
-      map.IsDefault ? 'default VPC' : undefined,
+    text: oneLine(
+      words(
+        labelled(map.VpcId, map.Name),
+        map.CidrBlock,
+        map.Ipv6CidrBlock,
+        map.IsDefault ? 'default VPC' : undefined,
+      ),
     ),
     branches: [
       leaf(words('internet gateway', map.InternetGatewayId ?? 'none')),
@@ -57,7 +59,7 @@ export function drawing(map: VpcMap, symbols: Symbols): Branch {
         ),
       ),
       { text: 'security groups', branches: SecurityGroups.map(groupBranch) },
-      ...(inbound.length === 0 ? [] : [{ text: 'who may reach', branches: inbound.map(inboundBranch) }]),
+      ...(inbound.length === 0 ? [] : [{ text: 'who may reach', branches: inboundBranches(inbound) }]),
     ],
   };
 }
@@ -65,12 +67,14 @@ export function drawing(map: VpcMap, symbols: Symbols): Branch {
 function subnetBranch(subnet: MappedSubnet, symbols: Symbols): Branch {
   const { RouteTable, NetworkAcl, NatGateways, NetworkInterfaces } = subnet;
   return {
-    text: words(
-      `subnet ${labelled(subnet.SubnetId, subnet.Name)}`,
-      subnet.AvailabilityZone,
-      subnet.CidrBlock,
-      subnet.Ipv6CidrBlock,
-      `${subnet.AvailableIpAddressCount} free`,
+    text: oneLine(
+      words(
+        `subnet ${labelled(subnet.SubnetId, subnet.Name)}`,
+        subnet.AvailabilityZone,
+        subnet.CidrBlock,
+        subnet.Ipv6CidrBlock,
+        `${subnet.AvailableIpAddressCount} free`,
+      ),
     ),
     branches: [
       {
@@ -110,42 +114,59 @@ function interfaceCells(each: MappedInterface): readonly string[] {
 }
 
 function groupBranch({ GroupId, GroupName, Members, Inbound: rulesIn, Outbound }: MappedGroup): Branch {
+  const names = Members.map(({ Name, InstanceId }) => Name ?? InstanceId);
   return {
-    text: words(`${GroupName} (${GroupId})`, Members.length === 0 ? 'nobody' : Members.join(', ')),
+    text: oneLine(words(labelled(GroupId, GroupName), names.length === 0 ? 'nobody' : fewOf(names))),
     branches: [
-      leaf(`in: ${rulesIn.length === 0 ? 'nothing' : rulesIn.join('; ')}`),
-      leaf(`out: ${Outbound.length === 0 ? 'nothing' : Outbound.join('; ')}`),
+      ...(rulesIn.length === 0 ? ['nothing'] : rulesIn).map((rule) => leaf(`in   ${rule}`)),
+      ...(Outbound.length === 0 ? ['nothing'] : Outbound).map((rule) => leaf(`out  ${rule}`)),
     ],
   };
 }
 
-function inboundBranch({ InstanceId, Name, PrivateIpAddress, Allowed, Internet }: Inbound): Branch {
-  return {
-    text: words(Name ?? InstanceId, PrivateIpAddress),
-    branches: [
-      ...(Allowed.length === 0 ? [leaf('nobody: no rule lets anything in')] : Allowed.map(allowedBranch)),
-      leaf(
-        Internet.Reachable
-          ? `internet: yes, ${Internet.Traffic.join(', ')} at ${Internet.PublicIp}`
-          : `internet: no, ${Internet.Reason}`,
-      ),
-    ],
-  };
+/** Instances that the same may reach stand together. */
+function inboundBranches(all: readonly Inbound[]): readonly Branch[] {
+  const alike = new Map<string, { readonly names: string[]; readonly branches: readonly Branch[] }>();
+  for (const each of all) {
+    const branches = inboundLeaves(each);
+    const key = JSON.stringify(branches);
+    const known = alike.get(key) ?? { names: [], branches };
+    known.names.push(each.Name ?? each.InstanceId);
+    alike.set(key, known);
+  }
+  return [...alike.values()].map(({ names, branches }) => ({ text: oneLine(fewOf(names)), branches }));
 }
 
-function allowedBranch({ From, Traffic, Members }: InboundAllowed): Branch {
-  const now =
-    Members === undefined ? '' : ` (now ${Members.length === 0 ? 'nobody else' : Members.join(', ')})`;
-  return leaf(`${Traffic.join(', ')} from ${From}${now}`);
+function inboundLeaves({ Allowed, Internet }: Inbound): readonly Branch[] {
+  return [
+    ...(Allowed.length === 0 ? [leaf('nobody: no rule lets anything in')] : []),
+    ...Allowed.map(({ From, Traffic }) => leaf(`${Traffic.join(', ')} from ${From}`)),
+    leaf(
+      Internet.Reachable
+        ? `internet: yes, ${Internet.Traffic.join(', ')} at ${Internet.PublicIp}`
+        : `internet: no, ${Internet.Reason}`,
+    ),
+  ];
+}
+
+const FEW = 8;
+
+function fewOf(names: readonly string[]): string {
+  const more = names.length - FEW;
+  return `${names.slice(0, FEW).join(', ')}${more > 0 ? ` and ${more} more` : ''}`;
 }
 
 function labelled(id: string, name: string | undefined): string {
   return name === undefined ? id : `${name} (${id})`;
 }
 
-/** Names and descriptions are other people's words: a line stays one. */
 function leaf(text: string): Branch {
-  return { text: text.replaceAll(/[\n\t]/g, ' ') };
+  return { text: oneLine(text) };
+}
+
+/** Names and descriptions are other people's words: a line stays one. */
+function oneLine(text: string): string {
+  return text.replaceAll(/[\n\t]/g, ' ');
 }
 
 function words(...all: readonly (string | undefined)[]): string {

@@ -85,7 +85,8 @@ function hostBlock(ctx: Ec2Context, instance: Instance, { given, remarks }: Name
     ['UserKnownHostsFile', sshValue(knownHosts(ctx, instance))],
     ['HostKeyAlias', instanceId],
     ['StrictHostKeyChecking', 'accept-new'],
-    ...(isReachableFromHost(ctx, vpcId) ? [] : [['ProxyCommand', proxyCommand(ctx, instanceId)] as const]),
+    // Said in any case: a ProxyJump that the user has for all hosts does not lead there.
+    ['ProxyCommand', isReachableFromHost(ctx, vpcId) ? 'none' : proxyCommand(ctx, instanceId)],
   ];
   return [
     ...(remark === undefined ? [] : [remark]),

@@ -4,6 +4,7 @@ import { networkInterfaces, type NetworkInterface } from '../../store/network-in
 import type { Route } from '../../store/route-tables.ts';
 import { instances } from '../../store/instances.ts';
 import { vpcPeeringConnections } from '../../store/gateways.ts';
+import type { SecurityGroup } from '../../store/security-groups.ts';
 import { tagsOf } from '../../store/tags.ts';
 import { vpcs, type Subnet } from '../../store/vpcs.ts';
 import type { Ec2Context } from '../context.ts';
@@ -12,7 +13,6 @@ import { isActiveRoute } from '../route-tables/active-route.ts';
 import { resolverAddress, routeTableOf } from '../vpcs/router-spec.ts';
 import { readVpc, type VpcRecords } from '../vpcs/vpc-records.ts';
 import { inboundOf, type Inbound } from './inbound.ts';
-import { membersOf } from './judge.ts';
 import { ruleText } from './rule-text.ts';
 
 export interface VpcMap {
@@ -83,8 +83,8 @@ export interface MappedPeering {
 export interface MappedGroup {
   readonly GroupId: string;
   readonly GroupName: string;
-  /** Addresses of its running members. */
-  readonly Members: readonly string[];
+  /** Instances of this VPC that are in it and run. */
+  readonly Members: readonly { readonly InstanceId: string; readonly Name?: string }[];
   readonly Inbound: readonly string[];
   readonly Outbound: readonly string[];
 }
@@ -109,7 +109,7 @@ export function vpcMap(ctx: Ec2Context, vpcId: VpcId): VpcMap {
       return {
         GroupId: group.groupId,
         GroupName: group.groupName,
-        Members: [...membersOf(records, group.groupId)],
+        Members: membersOf(records, group),
         Inbound: texts(false),
         Outbound: texts(true),
       };
@@ -121,6 +121,14 @@ export function vpcMap(ctx: Ec2Context, vpcId: VpcId): VpcMap {
 function named({ db }: Ec2Context, id: string): { readonly Name?: string } {
   const { Name } = tagsOf(db, id);
   return Name === undefined ? {} : { Name };
+}
+
+function membersOf({ plugged }: VpcRecords, { groupId }: SecurityGroup): MappedGroup['Members'] {
+  const members = plugged.filter(({ networkInterface }) =>
+    networkInterface.securityGroupIds.includes(groupId),
+  );
+  const byId = new Map(members.map(({ instance, name }) => [instance.instanceId, name]));
+  return [...byId].map(([InstanceId, Name]) => ({ InstanceId, ...(Name === undefined ? {} : { Name }) }));
 }
 
 function byZone(a: Subnet, b: Subnet): number {

@@ -1,7 +1,7 @@
 // The ground of an ordinary user's networks, made by processes of such a user on a host of their own.
 import { existsSync, rmSync, statSync } from 'node:fs';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { NAME_FORWARDER } from '../../../src/host/ground/pasta.ts';
+import { NAME_FORWARDER, PASSERS } from '../../../src/host/ground/passers.ts';
 import { expectNoLeaks, snapshot, type Snapshot } from '../../support/leaks.ts';
 import {
   HOST_ADDRESS,
@@ -29,14 +29,14 @@ afterEach(async () => {
 });
 afterAll(async () => expectNoLeaks(before));
 
-const anchors = (): readonly number[] => user.pidsOf('sleep infinity');
-const pastas = (): readonly number[] => user.pidsOf('pasta');
+const anchors = (): readonly number[] => user.pidsOf(/^sleep infinity$/);
+const passers = (): readonly number[] => user.pidsOf(/^(slirp4netns|pasta) /);
 const kill = (pids: readonly number[]): void => pids.forEach((pid) => process.kill(pid, 'SIGKILL'));
 const inode = (file: string): number => statSync(file).ino;
 
-/** pasta has helpers for a moment now and then. */
+/** A passer has helpers for a moment now and then. */
 const expectOneOfEach = async (): Promise<void> =>
-  expect.poll(() => [anchors().length, pastas().length]).toEqual([1, 1]);
+  expect.poll(() => [anchors().length, passers().length]).toEqual([1, 1]);
 
 /** What a connection from the ground to an address says: text, or its error. */
 async function connect({ ground }: Grounded, address: string, port: number): Promise<string> {
@@ -70,34 +70,43 @@ describe('a ground', () => {
     await user.ground('release');
   });
 
-  test('reaches the outside as a program of the host does, and not the host', async () => {
-    await user.serve('outside', OUTSIDE_ADDRESS, 80, 'outside');
-    await user.serve('host', '0.0.0.0', 80, 'the host');
-    const grounded = await user.ground('ensure');
-    expect(await connect(grounded, OUTSIDE_ADDRESS, 80)).toBe('outside');
-    expect(await connect(grounded, HOST_ADDRESS, 80)).toBe('ECONNREFUSED');
-    expect(await connect(grounded, SECOND_HOST_ADDRESS, 80)).toBe('EACCES');
-    await user.onHost('addr', 'add', '203.0.113.10/32', 'dev', 'lo');
-    await user.onHost('addr', 'del', `${SECOND_HOST_ADDRESS}/32`, 'dev', 'lo');
-    await user.ground('ensure');
-    expect(await connect(grounded, '203.0.113.10', 80)).toBe('EACCES');
-    expect(await user.run(...grounded.ground.enter, 'ip', 'route')).not.toContain(SECOND_HOST_ADDRESS);
-    await user.ground('release');
-  });
+  test.each(PASSERS)(
+    'by %s, reaches the outside as a program of the host does, and not the host',
+    async (uplink) => {
+      await user.serve('outside', OUTSIDE_ADDRESS, 80, 'outside');
+      await user.serve('host', '0.0.0.0', 80, 'the host');
+      const grounded = await user.ground('ensure', 'a', { BONAMI_UPLINK: uplink });
+      expect(user.pidsOf(new RegExp(`^${uplink} `))).toEqual(passers());
+      expect(await connect(grounded, OUTSIDE_ADDRESS, 80)).toBe('outside');
+      expect(await connect(grounded, HOST_ADDRESS, 80)).toMatch(/^(ECONNREFUSED|EACCES)$/);
+      expect(await connect(grounded, SECOND_HOST_ADDRESS, 80)).toBe('EACCES');
+      await user.onHost('addr', 'add', '203.0.113.10/32', 'dev', 'lo');
+      await user.onHost('addr', 'del', `${SECOND_HOST_ADDRESS}/32`, 'dev', 'lo');
+      await user.ground('ensure');
+      expect(await connect(grounded, '203.0.113.10', 80)).toBe('EACCES');
+      expect(await user.run(...grounded.ground.enter, 'ip', 'route')).not.toContain(SECOND_HOST_ADDRESS);
+      expect(user.pidsOf(new RegExp(`^${uplink} `))).toEqual(passers());
+      await user.ground('release');
+    },
+  );
 
-  test('asks the host’s name server, through pasta where only the host can', async () => {
-    expect((await user.ground('ensure')).resolvers).toEqual([OUTSIDE_ADDRESS]);
+  test.each(PASSERS)('by %s, has the host ask for names where only the host can', async (uplink) => {
+    const env = { BONAMI_UPLINK: uplink };
+    expect((await user.ground('ensure', 'a', env)).resolvers).toEqual([OUTSIDE_ADDRESS]);
     user.nameServer('127.0.0.53');
-    expect((await user.ground('ensure')).resolvers).toEqual([NAME_FORWARDER]);
+    await user.serveDatagrams('host', '127.0.0.53', 53, 'the host');
+    const grounded = await user.ground('ensure', 'a', env);
+    expect(grounded.resolvers).toEqual([NAME_FORWARDER]);
     await expectOneOfEach();
-    expect(user.pidsOf(`--dns-forward ${NAME_FORWARDER}`)).toEqual(pastas());
+    const script = `const s=require('dgram').createSocket('udp4');s.on('message',(m)=>{console.log(String(m));s.close()});s.send(Buffer.alloc(20,1),53,'${NAME_FORWARDER}');setTimeout(()=>process.exit(),5000).unref()`;
+    expect(await user.run(...grounded.ground.enter, process.execPath, '-e', script)).toBe('the host\n');
     await user.ground('release');
   });
 
   test('stands without a way out, and finds it when there is one', async () => {
     await user.onHost('route', 'del', 'default');
     await user.ground('ensure');
-    expect([anchors().length, pastas().length]).toEqual([1, 0]);
+    expect([anchors().length, passers().length]).toEqual([1, 0]);
     await user.onHost('route', 'add', 'default', 'via', OUTSIDE_ADDRESS);
     const [anchor] = anchors();
     await user.ground('ensure');
@@ -128,15 +137,15 @@ describe('a ground', () => {
 });
 
 describe('after a kill', () => {
-  test('of pasta, another one takes its place', async () => {
+  test('of the passer, another one takes its place', async () => {
     await user.serve('outside', OUTSIDE_ADDRESS, 80, 'outside');
     const { router } = await user.ground('stand');
     const namespace = inode(router.file);
-    const first = pastas();
+    const first = passers();
     kill(first);
     const grounded = await user.ground('ensure');
     await expectOneOfEach();
-    expect(pastas()).not.toEqual(first);
+    expect(passers()).not.toEqual(first);
     expect(inode(grounded.router.file)).toBe(namespace);
     expect(await connect(grounded, OUTSIDE_ADDRESS, 80)).toBe('outside');
   });
@@ -169,7 +178,7 @@ describe('after a kill', () => {
     await user.ground('repair');
     expect(anchors()).toEqual([]);
     const { router } = await user.ground('stand');
-    kill([...pastas()]);
+    kill([...passers()]);
     await user.ground('repair');
     await expectOneOfEach();
     kill([...anchors()]);
@@ -185,7 +194,7 @@ describe('after a kill', () => {
     expect(router.file).not.toBe(again.router.file);
   });
 
-  test.each(['anchor.json', 'pasta.json'])(
+  test.each(['anchor.json', 'way-out.json'])(
     'of whoever should have written %s, there is one of each',
     async (file) => {
       await user.ground('ensure');
@@ -198,7 +207,7 @@ describe('after a kill', () => {
 
   test('of both, the ground can be released', async () => {
     await user.ground('ensure');
-    kill([...anchors(), ...pastas()]);
+    kill([...anchors(), ...passers()]);
     await user.ground('release');
     expect([...user.processes().values()]).toEqual([]);
   });

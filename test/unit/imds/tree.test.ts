@@ -3,6 +3,7 @@ import type { InstanceMetadata } from '../../../src/imds/instance-metadata.ts';
 import {
   fullInstance,
   metadataService,
+  INTERFACES,
   newHomeIdentity,
   type TestMetadata,
 } from '../../support/metadata-service.ts';
@@ -18,7 +19,7 @@ const SMALL = fullInstance({
   userData: undefined,
   otherDevices: [],
   instanceStore: [],
-  interfaces: FULL.interfaces.slice(0, 1),
+  interfaces: INTERFACES.slice(1),
 });
 
 let service: TestMetadata;
@@ -54,9 +55,9 @@ async function walk(directory: string): Promise<ReadonlyMap<string, string>> {
 
 describe('every listed name resolves', () => {
   test.each([
-    ['full', FULL, 70],
+    ['full', FULL, 80],
     ['small', SMALL, 50],
-    ['tagged with odd names', fullInstance({ options: OPEN, tags: ODD_TAGS }), 70],
+    ['tagged with odd names', fullInstance({ options: OPEN, tags: ODD_TAGS }), 80],
   ])('for a %s instance', async (_kind, of, atLeast) => {
     service.callers.set('127.0.0.1', of);
     const found = new Map([...(await walk('/latest/meta-data/')), ...(await walk('/latest/dynamic/'))]);
@@ -81,8 +82,8 @@ describe('meta-data', () => {
   test('lists names in order, directories with a slash, and ends without a newline', async () => {
     const names =
       'ami-id ami-launch-index ami-manifest-path block-device-mapping/ events/ hostname instance-action instance-id ' +
-      'instance-life-cycle instance-type local-hostname local-ipv4 mac metrics/ network/ placement/ profile ' +
-      'public-keys/ reservation-id security-groups services/ system tags/';
+      'instance-life-cycle instance-type ipv6 local-hostname local-ipv4 mac metrics/ network/ placement/ profile ' +
+      'public-hostname public-ipv4 public-keys/ reservation-id security-groups services/ system tags/';
     expect(await textAt(FULL, '/latest/meta-data/')).toBe(names.replaceAll(' ', '\n'));
   });
 
@@ -101,7 +102,6 @@ describe('meta-data', () => {
     ['mac', '02:00:ac:1f:00:0a'],
     ['network/interfaces/macs/', '02:00:ac:1f:00:0a/\n02:00:ac:1f:00:0b/'],
     ['network/interfaces/macs/02:00:ac:1f:00:0b/device-number', '1'],
-    ['network/interfaces/macs/02:00:ac:1f:00:0b/local-ipv4s', '172.31.0.11'],
     ['network/interfaces/macs/02:00:ac:1f:00:0a/owner-id', '123456789012'],
     [
       'network/interfaces/macs/02:00:ac:1f:00:0a/security-group-ids',
@@ -127,6 +127,9 @@ describe('meta-data', () => {
   test.each([
     'public-keys',
     'public-keys/0/openssh-key',
+    'ipv6',
+    'public-ipv4',
+    'public-hostname',
     'tags',
     'tags/instance/Name',
     'block-device-mapping/ebs1',
@@ -138,12 +141,101 @@ describe('meta-data', () => {
   test.each([
     'managed-ssh-keys/active-keys/admin/',
     'iam',
-    'public-ipv4',
     'spot/instance-action',
     'constructor',
     '__proto__',
   ])('%s is not there', async (path) => {
     expect(await textAt(FULL, `/latest/meta-data/${path}`)).toBe(404);
+  });
+});
+
+describe('network/interfaces/macs', () => {
+  const at = async (mac: string, name: string): Promise<string | number> =>
+    textAt(FULL, `/latest/meta-data/network/interfaces/macs/${mac}/${name}`);
+  const [first, second] = INTERFACES;
+
+  test.each([
+    ['device-number', '0'],
+    ['interface-id', 'eni-0aaaaaaaaaaaaaaaa'],
+    ['ipv4-associations/', '198.51.100.10\n198.51.100.20'],
+    ['ipv4-associations/198.51.100.10', '172.31.0.10'],
+    ['ipv4-associations/198.51.100.20', '172.31.0.20'],
+    ['ipv6s', 'fd00:1:2:300::a\nfd00:1:2:300::b'],
+    ['local-hostname', 'ip-172-31-0-10.ec2.internal'],
+    ['local-ipv4s', '172.31.0.10\n172.31.0.20'],
+    ['public-hostname', 'ec2-198-51-100-10.compute-1.amazonaws.com'],
+    ['public-ipv4s', '198.51.100.20\n198.51.100.10'],
+    ['security-group-ids', 'sg-0aaaaaaaaaaaaaaaa\nsg-0bbbbbbbbbbbbbbbb'],
+    ['subnet-ipv4-cidr-block', '172.31.0.0/20'],
+    ['subnet-ipv6-cidr-blocks', 'fd00:1:2:300::/64'],
+    ['vpc-ipv4-cidr-blocks', '172.31.0.0/16'],
+    ['vpc-ipv6-cidr-blocks', 'fd00:1:2:300::/56'],
+  ])('the first one has its own %s', async (name, value) => {
+    expect(await at(first.mac, name)).toBe(value);
+  });
+
+  test.each([
+    ['device-number', '1'],
+    ['interface-id', 'eni-0bbbbbbbbbbbbbbbb'],
+    ['ipv4-associations', 404],
+    ['ipv6s', 404],
+    ['local-hostname', 'ip-172-31-16-11.ec2.internal'],
+    ['local-ipv4s', '172.31.16.11'],
+    ['public-hostname', 404],
+    ['public-ipv4s', 404],
+    ['security-group-ids', 'sg-0bbbbbbbbbbbbbbbb'],
+    ['security-groups', 'web servers'],
+    ['subnet-id', 'subnet-0bbbbbbbbbbbbbbbb'],
+    ['subnet-ipv4-cidr-block', '172.31.16.0/20'],
+    ['subnet-ipv6-cidr-blocks', 404],
+    ['vpc-ipv6-cidr-blocks', 'fd00:1:2:300::/56'],
+  ])('the second one has its own %s', async (name, value) => {
+    expect(await at(second.mac, name)).toBe(value);
+  });
+
+  test('are those that it has, and no others', async () => {
+    expect(await textAt(FULL, '/latest/meta-data/network/interfaces/macs')).toBe(
+      `${first.mac}/\n${second.mac}/`,
+    );
+    expect(await textAt(SMALL, '/latest/meta-data/network/interfaces/macs')).toBe(`${second.mac}/`);
+    expect(await at('02:00:00:00:00:00', '')).toBe(404);
+  });
+});
+
+describe('addresses of the first interface', () => {
+  test.each([
+    ['local-ipv4', '172.31.0.10'],
+    ['mac', '02:00:ac:1f:00:0a'],
+    ['ipv6', 'fd00:1:2:300::a'],
+    ['public-ipv4', '198.51.100.10'],
+    ['public-hostname', 'ec2-198-51-100-10.compute-1.amazonaws.com'],
+  ])("are the instance's own: %s", async (path, value) => {
+    expect(await textAt(FULL, `/latest/meta-data/${path}`)).toBe(value);
+  });
+
+  test('have a public name of their region', async () => {
+    const of = fullInstance({ options: OPEN, region: 'eu-west-1' });
+    expect(await textAt(of, '/latest/meta-data/public-hostname')).toBe(
+      'ec2-198-51-100-10.eu-west-1.compute.amazonaws.com',
+    );
+  });
+
+  test('are not public because a further private address is', async () => {
+    const [further] = INTERFACES[0].publicAddresses;
+    const of = fullInstance({
+      options: OPEN,
+      interfaces: [{ ...INTERFACES[0], publicAddresses: further === undefined ? [] : [further] }],
+    });
+    expect(await textAt(of, '/latest/meta-data/public-ipv4')).toBe(404);
+    expect(await textAt(of, '/latest/meta-data/network/interfaces/macs/02:00:ac:1f:00:0a/public-ipv4s')).toBe(
+      '198.51.100.20',
+    );
+  });
+
+  test('are none of an instance that has no interface', async () => {
+    const of = fullInstance({ options: OPEN, interfaces: [] });
+    for (const name of ['local-ipv4', 'mac', 'ipv6', 'public-ipv4', 'public-hostname'])
+      expect(await textAt(of, `/latest/meta-data/${name}`)).toBe(404);
   });
 });
 

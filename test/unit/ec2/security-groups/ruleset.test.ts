@@ -1,145 +1,158 @@
 import { describe, expect, test } from 'vitest';
 import { newId } from '../../../../src/core/ids.ts';
-import { linkName, macOf } from '../../../../src/core/link-name.ts';
+import { linkName } from '../../../../src/core/link-name.ts';
 import {
   groupKey,
-  METADATA_ADDRESS,
+  guardsOf,
   networkRuleset,
-  type RulesetParts,
+  trafficMatch,
 } from '../../../../src/ec2/security-groups/ruleset.ts';
-import type { IpPermission, NetworkInterface, SecurityGroup, Vpc } from '../../../../src/store/network.ts';
+import { bridgeOf, crossingLink, METADATA_ADDRESS, tapOf } from '../../../../src/ec2/vpcs/router-spec.ts';
+import type { VpcRecords } from '../../../../src/ec2/vpcs/vpc-records.ts';
+import { networkTable } from '../../../../src/host/firewall/network-table.ts';
+import type { NetworkRuleset, SegmentRules } from '../../../../src/host/firewall/ruleset.ts';
+import type { NetworkAcl, NetworkAclEntry } from '../../../../src/store/network-acls.ts';
+import type { PrefixList, SecurityGroupRule } from '../../../../src/store/security-groups.ts';
+import {
+  aclEntry,
+  addressOf,
+  BACK,
+  DUAL,
+  FRONT,
+  GATEWAY,
+  groupOf,
+  mainWith,
+  natIn,
+  OPEN_ACL,
+  ownTable,
+  peeringWith,
+  plug,
+  recordsOf,
+  SINGLE,
+  toGateway,
+  type Plugging,
+} from '../vpcs/sample-records.ts';
 
-const VPC: Vpc = {
-  vpcId: newId('vpc'),
-  cidrBlock: '172.31.0.0/16',
-  isDefault: true,
-  internetGatewayId: newId('internetGateway'),
-};
+const NONE: ReadonlySet<string> = new Set();
 
-function group(fields: Partial<SecurityGroup> = {}): SecurityGroup {
-  return {
-    groupId: newId('securityGroup'),
-    groupName: 'web',
-    description: 'for a test',
-    vpcId: VPC.vpcId,
-    ipPermissions: [],
-    ipPermissionsEgress: [],
-    ...fields,
-  };
-}
+const ruleset = (fields: Partial<VpcRecords> = {}, crossings = NONE): NetworkRuleset =>
+  networkRuleset(recordsOf(fields), crossings);
 
-function plugged(
-  privateIpAddress: string,
-  groups: readonly SecurityGroup[],
-  hopLimit = 1,
-): RulesetParts['interfaces'][number] {
-  const networkInterfaceId = newId('networkInterface');
-  const networkInterface: NetworkInterface = {
-    networkInterfaceId,
-    vpcId: VPC.vpcId,
-    subnetId: newId('subnet'),
-    description: '',
-    privateIpAddress,
-    macAddress: macOf(networkInterfaceId),
-    securityGroupIds: groups.map(({ groupId }) => groupId),
-    attachment: null,
-  };
-  return { networkInterface, hopLimit };
-}
+/** The incoming rules of a group with this one rule. */
+const ingress = (rule: Partial<SecurityGroupRule>, fields: Partial<VpcRecords> = {}): unknown =>
+  ruleset({ ...fields, groups: [groupOf([rule]), ...(fields.groups ?? [])] }).groups[0]?.ingress;
 
-function permission(fields: Partial<IpPermission>): IpPermission {
-  return {
-    ipProtocol: '-1',
-    fromPort: null,
-    toPort: null,
-    ipRanges: [{ cidrIp: '0.0.0.0/0', description: null }],
-    userIdGroupPairs: [],
-    ...fields,
-  };
-}
-
-const ruleset = (parts: Partial<RulesetParts> = {}): ReturnType<typeof networkRuleset> =>
-  networkRuleset({ vpc: VPC, groups: [], interfaces: [], ...parts });
-
-/** The incoming rules of a group with this one permission. */
-const ingress = (fields: Partial<IpPermission>): unknown =>
-  ruleset({ groups: [group({ ipPermissions: [permission(fields)] })] }).groups[0]?.ingress;
+const inGroups = (
+  groups: readonly { readonly groupId: ReturnType<typeof groupOf>['groupId'] }[],
+  more: Plugging['networkInterface'] = {},
+): Plugging => ({ networkInterface: { securityGroupIds: groups.map(({ groupId }) => groupId), ...more } });
 
 describe('a network without machines', () => {
-  test('has its block and the metadata address, and a way out by its gateway', () => {
+  test('has its blocks, its subnets and the metadata address', () => {
     expect(ruleset()).toEqual({
       bridgePrefix: 'snt',
-      cidr: '172.31.0.0/16',
-      hasWayOut: true,
+      blocks: ['10.0.0.0/16'],
+      hasWayOut: false,
       metadataAddress: '169.254.169.254',
+      segments: SINGLE.map(({ subnetId }) => ({ bridge: bridgeOf(subnetId), waysOut: [] })),
       ports: [],
       groups: [],
+      crossings: [],
+      publicAddresses: [],
     });
+    expect(ruleset({ vpc: DUAL }).blocks).toEqual(['10.0.0.0/16', 'fd00:1:2:300::/56']);
     expect(METADATA_ADDRESS).toBe('169.254.169.254');
   });
 
-  test('has no way out without a gateway', () => {
-    expect(ruleset({ vpc: { ...VPC, internetGatewayId: null } }).hasWayOut).toBe(false);
+  test('has a way out when one of its subnets has', () => {
+    const main = mainWith({ '0.0.0.0/0': toGateway(GATEWAY) });
+    expect(ruleset({ routeTables: [main] }).hasWayOut).toBe(false);
+    expect(ruleset({ routeTables: [main], internetGateway: GATEWAY })).toMatchObject({
+      hasWayOut: true,
+      segments: [{ waysOut: [{ destination: '0.0.0.0/0' }] }, { waysOut: [{ destination: '0.0.0.0/0' }] }],
+    });
+    const own = ownTable(BACK, { '203.0.113.0/24': toGateway(GATEWAY) });
+    expect(
+      ruleset({ subnets: [FRONT, own.subnet], routeTables: [own.table], internetGateway: GATEWAY }),
+    ).toMatchObject({
+      hasWayOut: true,
+      segments: [{ waysOut: [] }, { waysOut: [{ destination: '203.0.113.0/24' }] }],
+    });
   });
 });
 
 describe('a plugged interface', () => {
-  test('is a port with its link, its address, its groups and its hop limit', () => {
-    const [web, data] = [group(), group()];
-    const each = plugged('172.31.0.4', [web, data], 2);
-    expect(ruleset({ groups: [web, data], interfaces: [each] }).ports).toEqual([
+  test('is a port with all its addresses, its groups and the hop limit of its instance', () => {
+    const [web, data] = [groupOf(), groupOf()];
+    const { metadataOptions } = plug(FRONT, '10.0.1.1').instance;
+    const each = plug(FRONT, '10.0.1.10', {
+      ...inGroups([web, data], {
+        secondaryPrivateIpAddresses: ['10.0.1.11'],
+        ipv6Addresses: ['fd00:1:2:301::10'],
+      }),
+      instance: { metadataOptions: { ...metadataOptions, httpPutResponseHopLimit: 2 } },
+    });
+    expect(ruleset({ groups: [web, data], plugged: [each] }).ports).toEqual([
       {
         key: linkName('eni', each.networkInterface.networkInterfaceId),
-        addresses: ['172.31.0.4'],
+        mac: each.networkInterface.macAddress,
+        addresses: ['10.0.1.10', '10.0.1.11', 'fd00:1:2:301::10'],
         groupKeys: [groupKey(web.groupId), groupKey(data.groupId)],
         hopLimit: 2,
       },
     ]);
   });
 
-  test.each(['', '172.31.0', '172.31.0.4 }', '::1'])(
-    "never reaches the firewall with the address '%s', which the error names",
+  test.each(['', '10.0.1', '10.0.1.4 }', '10.0.1.4\n', 'fe80::1%eth0', '10.0.1.0/24', '; flush ruleset'])(
+    'never reaches the firewall with the address %j, which the error names',
     (address) => {
-      expect(() => ruleset({ interfaces: [plugged(address, [])] })).toThrow(
-        `'${address}' is no IPv4 address`,
-      );
+      for (const each of [
+        plug(FRONT, address),
+        plug(FRONT, '10.0.1.4', { networkInterface: { secondaryPrivateIpAddresses: [address] } }),
+        plug(FRONT, '10.0.1.4', { networkInterface: { ipv6Addresses: [address] } }),
+      ]) {
+        expect(() => ruleset({ plugged: [each] })).toThrow(`'${address}' is no address`);
+        expect(() => guardsOf(recordsOf({ plugged: [each] }))).toThrow(`'${address}' is no address`);
+      }
     },
   );
 });
 
 describe('a group', () => {
-  test('has the addresses of its members, and of nobody else', () => {
-    const [web, data, empty] = [group(), group(), group()];
+  test('has all addresses of its members, and of nobody else', () => {
+    const [web, data, empty] = [groupOf(), groupOf(), groupOf()];
     const { groups } = ruleset({
       groups: [web, data, empty],
-      interfaces: [
-        plugged('172.31.0.4', [web]),
-        plugged('172.31.0.5', [data, web]),
-        plugged('172.31.0.6', [data]),
+      plugged: [
+        plug(FRONT, '10.0.1.4', inGroups([web], { ipv6Addresses: ['fd00:1:2:301::4'] })),
+        plug(BACK, '10.0.2.5', inGroups([data, web], { secondaryPrivateIpAddresses: ['10.0.2.50'] })),
+        plug(FRONT, '10.0.1.6', inGroups([data])),
       ],
     });
     expect(groups.map(({ key, members }) => [key, members])).toEqual([
-      [groupKey(web.groupId), ['172.31.0.4', '172.31.0.5']],
-      [groupKey(data.groupId), ['172.31.0.5', '172.31.0.6']],
+      [groupKey(web.groupId), ['10.0.1.4', 'fd00:1:2:301::4', '10.0.2.5', '10.0.2.50']],
+      [groupKey(data.groupId), ['10.0.2.5', '10.0.2.50', '10.0.1.6']],
       [groupKey(empty.groupId), []],
     ]);
   });
 
   test('keeps what it lets in apart from what it lets out', () => {
-    const web = group({
-      ipPermissions: [permission({ ipProtocol: 'tcp', fromPort: 80, toPort: 80 })],
-      ipPermissionsEgress: [permission({})],
-    });
-    expect(ruleset({ groups: [web] }).groups).toMatchObject([
+    const web = groupOf([
+      { ipProtocol: 'tcp', fromPort: 80, toPort: 80 },
+      { isEgress: true, peer: { kind: 'ipv6', cidr: '::/0' } },
+    ]);
+    expect(ruleset({ groups: [web] }).groups).toEqual([
       {
-        ingress: [{ match: { protocol: 'tcp', from: 80, to: 80 } }],
-        egress: [{ match: { protocol: 'all' } }],
+        key: groupKey(web.groupId),
+        members: [],
+        ingress: [{ peer: { block: '0.0.0.0/0' }, match: { kind: 'ports', protocol: 6, from: 80, to: 80 } }],
+        egress: [{ peer: { block: '::/0' }, match: { kind: 'all' } }],
       },
     ]);
   });
 
   test('without rules allows nothing', () => {
-    expect(ruleset({ groups: [group()] }).groups).toMatchObject([{ ingress: [], egress: [] }]);
+    expect(ruleset({ groups: [groupOf()] }).groups).toMatchObject([{ ingress: [], egress: [] }]);
   });
 
   test('has a key of hexadecimal digits, whatever its id is', () => {
@@ -150,62 +163,311 @@ describe('a group', () => {
 });
 
 describe('the peer of a rule', () => {
-  test('is each block and each group, for the same traffic', () => {
-    const match = { protocol: 'udp', from: 53, to: 54 };
-    expect(
-      ingress({
-        ipProtocol: 'udp',
-        fromPort: 53,
-        toPort: 54,
-        ipRanges: [
-          { cidrIp: '10.0.0.0/8', description: 'office' },
-          { cidrIp: '192.0.2.1/32', description: null },
-        ],
-        userIdGroupPairs: [{ groupId: 'sg-0123456789abcdef0', description: null }],
-      }),
-    ).toEqual([
-      { peer: { cidr: '10.0.0.0/8' }, match },
-      { peer: { cidr: '192.0.2.1/32' }, match },
-      { peer: { groupKey: groupKey('sg-0123456789abcdef0') }, match },
-    ]);
+  const match = { kind: 'all' };
+
+  test.each([
+    [{ kind: 'ipv4', cidr: '10.0.0.0/8' }, '10.0.0.0/8'],
+    [{ kind: 'ipv6', cidr: 'FD00:0::/8' }, 'fd00::/8'],
+  ] as const)('%j is the block, as we write it', (peer, block) => {
+    expect(ingress({ peer })).toEqual([{ peer: { block }, match }]);
   });
 
-  test('never reaches the firewall as a block that is none', () => {
-    expect(() => ingress({ ipRanges: [{ cidrIp: '10.0.0.0/8 accept', description: null }] })).toThrow(
+  test.each([
+    ['ipv4', '10.0.0.0/8 accept'],
+    ['ipv4', '10.0.0.1/8'],
+    ['ipv6', '::/0 } ; flush ruleset'],
+    ['ipv6', 'fe80::%lo/64'],
+  ] as const)('never reaches the firewall as the %s block %j, which is none', (kind, cidr) => {
+    expect(() => ingress({ peer: { kind, cidr } })).toThrow(
       expect.objectContaining({
         code: 'InvalidParameterValue',
-        message: "'10.0.0.0/8 accept' is not an IPv4 CIDR block",
+        message: expect.stringContaining(`'${cidr}'`),
       }),
     );
+  });
+
+  test('is each block of a prefix list, as it is now', () => {
+    const list: PrefixList = {
+      prefixListId: newId('prefixList'),
+      prefixListName: 'office',
+      addressFamily: 'IPv4',
+      maxEntries: 5,
+      version: 2,
+      entries: [
+        { cidr: '192.0.2.0/24', description: 'here' },
+        { cidr: '198.51.100.1/32', description: null },
+      ],
+    };
+    const other = {
+      ...list,
+      prefixListId: newId('prefixList'),
+      entries: [{ cidr: '::/0', description: null }],
+    };
+    const rule = { peer: { kind: 'prefixList', prefixListId: list.prefixListId } } as const;
+    expect(ingress(rule, { prefixLists: [other, list] })).toEqual([
+      { peer: { block: '192.0.2.0/24' }, match },
+      { peer: { block: '198.51.100.1/32' }, match },
+    ]);
+    expect(ingress(rule, { prefixLists: [{ ...list, entries: [] }] })).toEqual([]);
+    expect(ingress(rule, { prefixLists: [other] })).toEqual([]);
+  });
+
+  test('is a group of the VPC, or nobody when that is gone', () => {
+    const data = groupOf();
+    const rule = {
+      peer: { kind: 'group', groupId: data.groupId, vpcPeeringConnectionId: null },
+    } as const;
+    expect(ingress(rule, { groups: [data] })).toEqual([
+      { peer: { groupKey: groupKey(data.groupId) }, match },
+    ]);
+    expect(ingress(rule)).toEqual([]);
+  });
+});
+
+describe('a group of a peer', () => {
+  const [theirs, unrelated] = [groupOf(), groupOf()];
+  const peering = peeringWith({
+    peerGroups: [theirs, unrelated],
+    peerPlugged: [
+      plug(FRONT, '10.1.1.10', inGroups([theirs], { secondaryPrivateIpAddresses: ['10.1.1.11'] })),
+      plug(FRONT, '10.1.1.20', inGroups([unrelated])),
+    ],
+  });
+  const link = crossingLink(peering);
+  const mine = groupOf([
+    {
+      peer: {
+        kind: 'group',
+        groupId: theirs.groupId,
+        vpcPeeringConnectionId: peering.connection.vpcPeeringConnectionId,
+      },
+    },
+  ]);
+
+  test('is who is in it over there, where a rule names it; its own rules are not judged here', () => {
+    expect(ruleset({ groups: [mine], peerings: [peering] }, new Set([link]))).toMatchObject({
+      groups: [
+        {
+          key: groupKey(mine.groupId),
+          ingress: [{ peer: { groupKey: groupKey(theirs.groupId) }, match: { kind: 'all' } }],
+        },
+        {
+          key: groupKey(theirs.groupId),
+          members: ['10.1.1.10', '10.1.1.11'],
+          ingress: [],
+          egress: [],
+        },
+      ],
+      crossings: [{ link, blocks: ['10.1.0.0/16'] }],
+    });
+  });
+
+  test('is nobody when no rule names it', () => {
+    const { groups } = ruleset({ groups: [groupOf()], peerings: [peering] }, new Set([link]));
+    expect(groups).toHaveLength(1);
+  });
+
+  test('is nobody when the peering is none any more', () => {
+    expect(ruleset({ groups: [mine] }, new Set([link]))).toMatchObject({
+      groups: [{ ingress: [] }],
+      crossings: [],
+    });
+  });
+
+  test('is nobody while the link is not there, and the firewall can be told so', () => {
+    const rules = ruleset({ groups: [mine], peerings: [peering] });
+    expect(rules.groups.map(({ key }) => key)).toEqual([groupKey(mine.groupId)]);
+    expect(rules.crossings).toEqual([]);
+    expect(networkTable(rules)).not.toContain(groupKey(theirs.groupId));
+    const joined = ruleset({ groups: [mine], peerings: [peering] }, new Set([link]));
+    expect(networkTable(joined)).toContain(groupKey(theirs.groupId));
   });
 });
 
 describe('the traffic of a rule', () => {
   test.each([
-    [{ ipProtocol: '-1' }, { protocol: 'all' }],
+    ['-1', null, null, { kind: 'all' }],
+    ['-1', 22, 23, { kind: 'all' }],
+    ['tcp', 22, 23, { kind: 'ports', protocol: 6, from: 22, to: 23 }],
+    ['tcp', 0, 0, { kind: 'ports', protocol: 6, from: 0, to: 0 }],
+    ['udp', null, null, { kind: 'ports', protocol: 17, from: 0, to: 65_535 }],
+    ['icmp', 8, 0, { kind: 'icmp', protocol: 1, type: 8, code: 0 }],
+    ['icmp', 0, -1, { kind: 'icmp', protocol: 1, type: 0 }],
+    ['icmp', -1, -1, { kind: 'protocol', protocol: 1 }],
+    ['icmp', null, null, { kind: 'protocol', protocol: 1 }],
+    ['icmpv6', 128, 0, { kind: 'icmp', protocol: 58, type: 128, code: 0 }],
+    ['icmpv6', 134, -1, { kind: 'icmp', protocol: 58, type: 134 }],
+    ['icmpv6', -1, -1, { kind: 'protocol', protocol: 58 }],
+    ['47', null, null, { kind: 'protocol', protocol: 47 }],
+    ['0', null, null, { kind: 'protocol', protocol: 0 }],
+  ] as const)('%s %s %s means %j', (ipProtocol, fromPort, toPort, match) => {
+    expect(trafficMatch({ ipProtocol, fromPort, toPort })).toEqual(match);
+    expect(ingress({ ipProtocol, fromPort, toPort })).toEqual([{ peer: { block: '0.0.0.0/0' }, match }]);
+  });
+});
+
+describe('a network ACL', () => {
+  const segment = (entries: readonly NetworkAclEntry[], vpc = recordsOf().vpc): SegmentRules | undefined =>
+    ruleset({ vpc, networkAcls: [{ ...OPEN_ACL, entries: [...entries] }], subnets: SINGLE.slice(0, 1) })
+      .segments[0];
+
+  test('that lets everything pass is none', () => {
+    expect(segment(OPEN_ACL.entries)).not.toHaveProperty('inbound');
+    expect(segment(OPEN_ACL.entries)).not.toHaveProperty('outbound');
+  });
+
+  test('that lets everything of IPv4 pass is one where there is IPv6', () => {
+    const everything = OPEN_ACL.entries.flatMap((entry) => [
+      entry,
+      { ...entry, ruleNumber: 101, cidrBlock: '::/0' },
+    ]);
+    expect(segment(OPEN_ACL.entries, DUAL)).toHaveProperty('inbound');
+    expect(segment(everything, DUAL)).toEqual({ bridge: bridgeOf(FRONT.subnetId), waysOut: [] });
+  });
+
+  test('without entries denies everything, each way', () => {
+    expect(segment([])).toMatchObject({ inbound: [], outbound: [] });
+    expect(segment([aclEntry({ egress: true })])).toMatchObject({ inbound: [] });
+    expect(segment([aclEntry({ egress: true })])).not.toHaveProperty('outbound');
+  });
+
+  test('that is gone denies everything', () => {
+    expect(ruleset({ networkAcls: [] }).segments).toMatchObject([
+      { inbound: [], outbound: [] },
+      { inbound: [], outbound: [] },
+    ]);
+  });
+
+  test('has its entries in the order of their numbers, each way apart', () => {
+    const entries = [
+      aclEntry({ ruleNumber: 300 }),
+      aclEntry({ ruleNumber: 20, ruleAction: 'deny', cidrBlock: '192.0.2.0/24' }),
+      aclEntry({ ruleNumber: 100, egress: true, protocol: '17', portRange: { from: 53, to: 53 } }),
+      aclEntry({ ruleNumber: 3, protocol: '6', portRange: { from: 22, to: 22 } }),
+    ];
+    const acl = { block: '0.0.0.0/0', action: 'allow' };
+    expect(segment(entries)).toMatchObject({
+      inbound: [
+        { ...acl, match: { kind: 'ports', protocol: 6, from: 22, to: 22 } },
+        { action: 'deny', block: '192.0.2.0/24', match: { kind: 'all' } },
+        { ...acl, match: { kind: 'all' } },
+      ],
+      outbound: [{ ...acl, match: { kind: 'ports', protocol: 17, from: 53, to: 53 } }],
+    });
+    expect(entries.map(({ ruleNumber }) => ruleNumber)).toEqual([300, 20, 100, 3]);
+  });
+
+  test.each([
+    ['the first denies', [aclEntry({ ruleNumber: 1, ruleAction: 'deny', cidrBlock: '192.0.2.1/32' })]],
+    ['the first is of one protocol', [aclEntry({ ruleNumber: 1, protocol: '6' })]],
+    ['the first is of a part', [aclEntry({ ruleNumber: 1, cidrBlock: '0.0.0.0/1' })]],
     [
-      { ipProtocol: 'tcp', fromPort: 22, toPort: 23 },
-      { protocol: 'tcp', from: 22, to: 23 },
+      'the first denies everything',
+      [aclEntry({ ruleNumber: 1, ruleAction: 'deny', cidrBlock: '0.0.0.0/0' })],
+    ],
+  ])('is judged when %s, though everything may pass later', (_, first) => {
+    expect(segment([...first, ...OPEN_ACL.entries])?.inbound).toHaveLength(2);
+  });
+
+  test('that lets everything pass before it denies is none', () => {
+    const late = aclEntry({ ruleNumber: 200, ruleAction: 'deny', cidrBlock: '192.0.2.1/32' });
+    expect(segment([...OPEN_ACL.entries, late])).not.toHaveProperty('inbound');
+  });
+
+  test.each([
+    [{ protocol: '-1' }, { kind: 'all' }],
+    [
+      { protocol: '6', portRange: { from: 1024, to: 65_535 } },
+      { kind: 'ports', protocol: 6, from: 1024, to: 65_535 },
+    ],
+    [{ protocol: '17' }, { kind: 'ports', protocol: 17, from: 0, to: 65_535 }],
+    [
+      { protocol: '1', icmpTypeCode: { type: 8, code: 0 } },
+      { kind: 'icmp', protocol: 1, type: 8, code: 0 },
     ],
     [
-      { ipProtocol: 'tcp', fromPort: 0, toPort: 0 },
-      { protocol: 'tcp', from: 0, to: 0 },
-    ],
-    [{ ipProtocol: 'udp' }, { protocol: 'udp', from: 0, to: 65_535 }],
-    [
-      { ipProtocol: 'icmp', fromPort: 8, toPort: 0 },
-      { protocol: 'icmp', type: 8, code: 0 },
+      { protocol: '1', icmpTypeCode: { type: 3, code: -1 } },
+      { kind: 'icmp', protocol: 1, type: 3 },
     ],
     [
-      { ipProtocol: 'icmp', fromPort: 0, toPort: -1 },
-      { protocol: 'icmp', type: 0, code: undefined },
+      { protocol: '1', icmpTypeCode: { type: -1, code: -1 } },
+      { kind: 'protocol', protocol: 1 },
     ],
+    [{ protocol: '1' }, { kind: 'protocol', protocol: 1 }],
     [
-      { ipProtocol: 'icmp', fromPort: -1, toPort: -1 },
-      { protocol: 'icmp', type: undefined, code: undefined },
+      { protocol: '58', icmpTypeCode: { type: 128, code: 0 } },
+      { kind: 'icmp', protocol: 58, type: 128, code: 0 },
     ],
-    [{ ipProtocol: 'icmp' }, { protocol: 'icmp', type: undefined, code: undefined }],
-  ] as const)('%j means %j', (fields, match) => {
-    expect(ingress(fields)).toEqual([{ peer: { cidr: '0.0.0.0/0' }, match }]);
+    [{ protocol: '47' }, { kind: 'protocol', protocol: 47 }],
+  ] as const)('entry %j means %j', (fields, match) => {
+    const deny = aclEntry({ ruleNumber: 1, ruleAction: 'deny', ...fields });
+    expect(segment([deny])?.inbound).toEqual([{ action: 'deny', block: '0.0.0.0/0', match }]);
+  });
+
+  test('is the one that each subnet has', () => {
+    const closed: NetworkAcl = { ...OPEN_ACL, networkAclId: newId('networkAcl'), entries: [] };
+    const [front, back] = SINGLE;
+    if (front === undefined || back === undefined) throw new Error('there are two subnets');
+    const guarded = { ...back, networkAcl: { ...back.networkAcl, networkAclId: closed.networkAclId } };
+    const { segments } = ruleset({ networkAcls: [OPEN_ACL, closed], subnets: [front, guarded] });
+    expect(segments).toEqual([
+      { bridge: bridgeOf(front.subnetId), waysOut: [] },
+      { bridge: bridgeOf(back.subnetId), waysOut: [], inbound: [], outbound: [] },
+    ]);
+  });
+});
+
+describe('a guard', () => {
+  test('knows each machine by its MAC and all its addresses', () => {
+    const each = plug(FRONT, '10.0.1.10', {
+      networkInterface: { secondaryPrivateIpAddresses: ['10.0.1.11'], ipv6Addresses: ['fd00:1:2:301::10'] },
+    });
+    expect(guardsOf(recordsOf({ plugged: [each] }))).toEqual([
+      {
+        tap: tapOf(each.networkInterface),
+        mac: each.networkInterface.macAddress,
+        addresses: ['10.0.1.10', '10.0.1.11', 'fd00:1:2:301::10'],
+      },
+    ]);
+  });
+
+  test("lets a machine without source and destination check speak for others, but not for the VPC's", () => {
+    const router = plug(FRONT, '10.0.1.10', { networkInterface: { sourceDestCheck: false } });
+    expect(guardsOf(recordsOf({ vpc: DUAL, plugged: [router] }))).toMatchObject([
+      { forwardsExcept: ['10.0.0.0/16', 'fd00:1:2:300::/56'] },
+    ]);
+    const checked = plug(FRONT, '10.0.1.10');
+    expect(guardsOf(recordsOf({ plugged: [checked] }))[0]).not.toHaveProperty('forwardsExcept');
+  });
+
+  test('holds a machine to the bytes of its type, where it is held to anything', () => {
+    const instance = { isNetworkLimited: true, instanceType: 't3.micro' };
+    const [guard] = guardsOf(recordsOf({ plugged: [plug(FRONT, '10.0.1.10', { instance })] }));
+    expect(guard?.bytesPerSecond).toBeGreaterThan(0);
+    expect(Number.isInteger(guard?.bytesPerSecond)).toBe(true);
+    expect(guardsOf(recordsOf({ plugged: [plug(FRONT, '10.0.1.10')] }))[0]).not.toHaveProperty(
+      'bytesPerSecond',
+    );
+  });
+});
+
+describe('elastic addresses', () => {
+  test("stand for machines' private ones, as the host passes them on", () => {
+    const [web, own] = [plug(FRONT, '10.0.1.10'), plug(FRONT, '10.0.1.20')];
+    const addresses = [
+      addressOf('198.51.100.7', web.networkInterface),
+      addressOf('192.0.2.9', own.networkInterface, '169.254.112.9'),
+    ];
+    expect(ruleset({ plugged: [web, own], addresses }).publicAddresses).toEqual([
+      { address: '198.51.100.7', carrier: '198.51.100.7', privateAddress: '10.0.1.10' },
+      { address: '192.0.2.9', carrier: '169.254.112.9', privateAddress: '10.0.1.20' },
+    ]);
+  });
+
+  test('of a NAT gateway, and of what is not plugged in, stand for nobody', () => {
+    const nat = natIn(FRONT, '198.51.100.8');
+    const idle = plug(FRONT, '10.0.1.30');
+    const addresses = [nat.address, addressOf('198.51.100.9', idle.networkInterface)];
+    expect(ruleset({ natGateways: [nat.gateway], addresses }).publicAddresses).toEqual([]);
   });
 });
