@@ -202,9 +202,9 @@ class Client6:
         head = {"to": "33:33:00:01:00:02", "source": self.source, "destination": "ff02::1:2", "hops": 1}
         return ethernet({**head, "udp": [546, 547, body]}, own_mac())[0]
 
-    def ask(self, sock, kind, *more):
+    def ask(self, sock, kind, *more, seconds=3):
         sock.send(self.message(kind, *more))
-        for frame in frames(sock, 3):
+        for frame in frames(sock, seconds):
             if frame[12:14] != b"\x86\xdd" or frame[20] != 17 or frame[56:58] != b"\x02\x22":
                 continue
             if frame[63:66] == self.transaction.to_bytes(3, "big"):
@@ -248,7 +248,7 @@ def decline6(mac, source, address):
         server = option6(2, dict(offer[1])[2]) if offer else b""
         lease = option6(3, client.association + option6(5, packed(address) + bytes(8)))
         for kind in (SOLICIT, REQUEST, DECLINE):
-            client.ask(sock, kind, *([server] if kind != SOLICIT else []), lease)
+            client.ask(sock, kind, *([server] if kind != SOLICIT else []), lease, seconds=0.3)
     say("sent")
 
 

@@ -152,15 +152,17 @@ export class OrdinaryUser {
     return [process.execPath, join(this.#folder, 'bonami/dist/main.js')];
   }
 
+  groundChild(task: string, router = 'a'): readonly string[] {
+    return [process.execPath, join(this.#folder, 'ground-child.mjs'), this.home, task, router];
+  }
+
   /** Lets a process of the user's do something with the ground (see ground-child.ts). */
   async ground(
     task: 'show' | 'ensure' | 'stand' | 'fall' | 'repair' | 'release',
     router = 'a',
     env: Readonly<Record<string, string>> = {},
   ): Promise<Grounded> {
-    const child = join(this.#folder, 'ground-child.mjs');
-    const words = [process.execPath, child, this.home, task, router];
-    const { code, stdout, stderr } = await this.try(words, { env });
+    const { code, stdout, stderr } = await this.try(this.groundChild(task, router), { env });
     if (code !== 0) throw new Error(`${task} ended with ${code}\n${stderr}`);
     return JSON.parse(stdout) as Grounded;
   }

@@ -9,7 +9,7 @@ import { isReachableFromHost } from '../vpcs/network.ts';
 import { explainPath } from './explain-path.ts';
 import type { Stage, Step } from './explanation.ts';
 import { placeText, type HostPlace, type Place } from './place.ts';
-import { resolvePlaces, type HostFacts, type Words } from './resolve-place.ts';
+import { meansHost, resolvePlaces, type HostFacts, type Words } from './resolve-place.ts';
 import { parseTraffic, trafficText } from './traffic.ts';
 
 export interface DescribedPath {
@@ -44,7 +44,7 @@ export interface DescribedStep {
 /** Whether traffic gets from one place to another and back, and what decides it. */
 export async function describePath(ctx: Ec2Context, words: Words): Promise<DescribedPath> {
   await ensureDefaultVpc(ctx);
-  const { from, to, family } = resolvePlaces(ctx.db, words, await hostFacts(ctx));
+  const { from, to, family } = resolvePlaces(ctx.db, words, await hostFacts(ctx, words));
   const traffic = parseTraffic(words.traffic, family);
   const { verdict, droppedBy, steps } = explainPath({ from, to, traffic });
   return {
@@ -82,9 +82,10 @@ function describedPlace(place: Place): DescribedPlace {
 }
 
 /** The host as a VPC sees it: its end of the uplink, or any address of their range while there is none. */
-async function hostFacts(ctx: Ec2Context): Promise<HostFacts> {
+async function hostFacts(ctx: Ec2Context, words: Words): Promise<HostFacts> {
   const { ground } = ctx;
-  const networks = ground.isRootless ? [] : await hostNetworks(ground.namespace);
+  const isAsked = [words.from, words.to].some(meansHost);
+  const networks = isAsked && !ground.isRootless ? await hostNetworks(ground.namespace) : [];
   return (vpc: Vpc | undefined): HostPlace => {
     const link = vpc === undefined ? undefined : linkName(UPLINK_PREFIX, vpc.vpcId);
     const uplink = networks.find(({ device, kind }) => device === link && kind === 'address');

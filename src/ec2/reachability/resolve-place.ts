@@ -60,10 +60,10 @@ type Meaning =
   | { readonly kind: 'instance'; readonly instance: Instance };
 
 function meaningOf(db: Db, word: string): Meaning {
-  if (word === 'host' || word === 'internet') return { kind: word };
-  const address = canonicalAddress(word.replace(/\/\d{1,3}$/, ''));
-  if (address !== undefined)
-    return blockContains(UPLINK_POOL, address) ? { kind: 'host' } : { kind: 'address', address };
+  if (meansHost(word)) return { kind: 'host' };
+  if (word === 'internet') return { kind: word };
+  const address = addressOf(word);
+  if (address !== undefined) return { kind: 'address', address };
   if (isIdPrefix('address', word))
     return { kind: 'address', address: recordOf(db, 'address', resolveId(db, 'address', word)).publicIp };
   const eni = isIdPrefix('networkInterface', word) ? resolveId(db, 'networkInterface', word) : undefined;
@@ -76,6 +76,17 @@ function meaningOf(db: Db, word: string): Meaning {
     if (named === undefined) throw error;
     return { kind: 'interface', networkInterface: recordOf(db, 'networkInterface', named) };
   }
+}
+
+/** Its addresses on the links to VPCs mean this host too. */
+export function meansHost(word: string): boolean {
+  const address = addressOf(word);
+  return word === 'host' || (address !== undefined && blockContains(UPLINK_POOL, address));
+}
+
+/** Of a block, its first one. */
+function addressOf(word: string): string | undefined {
+  return canonicalAddress(word.replace(/\/\d{1,3}$/, ''));
 }
 
 /** Addresses say their family, and so does ICMP; otherwise it is IPv4 unless IPv6 is asked for. */

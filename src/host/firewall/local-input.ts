@@ -28,12 +28,14 @@ export function localParts({
   const machines = `iifname "${bridgePrefix}*"`;
   const outside = `iifname ${links([UPLINK_NAME, ...crossings.map(({ link }) => link)])}`;
   return [
-    chain('dhcp', ports.map(dhcpLine)),
+    chain('dhcp', [...ports.map(dhcpLine), REFUSED]),
+    chain('dhcp6', [`udp sport 546 @th,64,8 ${DHCPV6_REQUESTS} accept`, REFUSED]),
     baseChain('local_in', 'filter hook input priority filter', [
       'iifname "lo" accept',
+      // First: with answers to renewals a machine has a conversation with the server, in which it could say anything.
+      `${machines} udp dport 67 jump dhcp`,
+      `${machines} udp dport 547 jump dhcp6`,
       'ct state established,related accept',
-      `${machines} udp sport 68 udp dport 67 jump dhcp`,
-      `${machines} udp sport 546 udp dport 547 @th,64,8 ${DHCPV6_REQUESTS} accept`,
       `${machines} meta l4proto { tcp, udp } th dport 53 accept`,
       `${machines} ip daddr ${metadataAddress} tcp dport 80 accept`,
       `${machines} icmp type echo-request accept`,
@@ -55,7 +57,7 @@ export function localParts({
  * so that one must be the sender's own, and there is no relay (RFC 2131, giaddr and chaddr).
  */
 function dhcpLine({ mac }: PortRules): string {
-  return `ether saddr ${mac} @th,256,80 0x00000000${mac.replaceAll(':', '')} accept`;
+  return `ether saddr ${mac} udp sport 68 @th,256,80 0x00000000${mac.replaceAll(':', '')} accept`;
 }
 
 /**

@@ -16,6 +16,7 @@ import { namedNamespace } from '../../../src/host/link/namespace.ts';
 import { linkName } from '../../../src/core/link-name.ts';
 import type { Subnet } from '../../../src/store/vpcs.ts';
 import type { Guest } from '../../support/guest.ts';
+import { tool } from '../../support/guest-tool.ts';
 import { expectNoLeaks, snapshot, type Snapshot } from '../../support/leaks.ts';
 import { Outside } from '../../support/outside.ts';
 import { World } from '../../support/world.ts';
@@ -265,7 +266,7 @@ describe('frames', () => {
       ),
       ...[liar.address, '10.91.1.1', victim.address].map((address) => ({ to: EVERYBODY, raw: arp(address) })),
     ];
-    expect(await arrivals([witness, victim, far, peer], frames)).toEqual([[], [], [], []]);
+    expect(await arrivals([witness, victim, far], frames)).toEqual([[], [], []]);
   });
 
   function arp(address: string): string {
@@ -325,11 +326,8 @@ describe('a scan', () => {
 
   test('of the router finds names and nothing else', async () => {
     const gateways = ['10.91.1.1', '10.91.2.1', '10.91.0.2', '169.254.169.253', at(left, 1)];
-    for (const address of gateways)
-      expect({ address, found: await scan(address) }).toEqual({
-        address,
-        found: [{ 53: 'open' }, { 53: 'open' }],
-      });
+    const found = await Promise.all(gateways.map(scan));
+    expect(found).toEqual(gateways.map(() => [{ 53: 'open' }, { 53: 'open' }]));
     const refused = 'Connection refused';
     expect(await scan('169.254.169.254')).toEqual([{ 53: refused, 80: refused }, { 53: refused }]);
     expect(await scan(await routerLinkLocal())).toEqual([{}, {}]);
@@ -368,17 +366,22 @@ test('another VPC is out of reach: by its addresses, by this host, by the uplink
   const stranger = await world.boot({ subnet, groups: [await world.openGroup(other)] });
   await stranger.starts('serve', '22');
   const uplink = await uplinkEnds(other);
-  for (const address of [stranger.address, '10.92.1.1', '10.92.0.2', uplink.router, uplink.host]) {
-    expect(await liar.pings(address)).toBe('silent');
-    for (const port of [22, 53, 80]) expect(await liar.connects(address, port)).toBe('silent');
-  }
+  const addresses = [stranger.address, '10.92.1.1', '10.92.0.2', uplink.router, uplink.host];
+  const answers = await Promise.all(
+    addresses.flatMap((address) => [
+      liar.pings(address),
+      ...[22, 53, 80].map(async (port) => liar.connects(address, port)),
+    ]),
+  );
+  expect(answers).toEqual(answers.map(() => 'silent'));
   const frames = [stranger.address, '10.92.1.255', uplink.router].flatMap((destination) =>
     ['198.51.100.7', forwarder.address].map((source) => ({ source, destination, ...FORGED })),
   );
   const watch = await stranger.starts('overhear');
   await send(forwarder, frames);
-  await execa('ping', ['-c', '1', '-W', '2', '-p', hex('last'), '-s', '16', stranger.address], { reject: false });
-  const heard = await watch.until((frame) => String(frame).includes(hex('lastlast')));
+  expect(await tool(undefined, 'connect', stranger.address, '22')).toBe(`open ${uplink.host}`);
+  const last = hex4(uplink.host) + hex4(stranger.address);
+  const heard = await watch.until((frame) => String(frame).includes(last));
   expect(heard.filter((frame) => String(frame).includes(hex('forged')))).toEqual([]);
 });
 
@@ -404,13 +407,17 @@ describe('a peering', () => {
       await world.route(tableOf(from), to, { VpcPeeringConnectionId: by });
     expect(await liar.connects(peer.address, 22)).toBe(`open ${liar.address}`);
     expect(await peer.connects(beyond.address, 22)).toBe(`open ${peer.address}`);
-    expect(await liar.connects(beyond.address, 22)).toBe('silent');
-    expect(await beyond.connects(liar.address, 22)).toBe('silent');
-    expect(await liar.connects(outside.address, 7000)).toBe('silent');
     expect(await peer.connects(outside.address, 7000)).toBe(`open ${outside.host}`);
-    // The other side's router is nobody's business either.
-    for (const address of ['10.93.1.1', '10.93.0.2'])
-      for (const port of [53, 80]) expect(await liar.connects(address, port)).toBe('silent');
+    const refused = await Promise.all([
+      liar.connects(beyond.address, 22),
+      beyond.connects(liar.address, 22),
+      liar.connects(outside.address, 7000),
+      // The other side's router is nobody's business either.
+      liar.connects('10.93.1.1', 53),
+      liar.connects('10.93.0.2', 53),
+      liar.connects('10.93.1.1', 80),
+    ]);
+    expect(refused).toEqual(refused.map(() => 'silent'));
   });
 
   test('carries nobody’s forged addresses', async () => {
@@ -487,8 +494,10 @@ describe('a guest that lets nobody in', () => {
 
 async function routerLinkLocal(): Promise<string> {
   const text = await inRouter('ip', '-6', '-j', 'addr', 'show', 'dev', bridgeOf(left.subnetId), 'scope', 'link');
-  const [entry] = JSON.parse(text) as { addr_info: { local: string }[] }[];
-  return entry?.addr_info[0]?.local ?? '';
+  const entries = JSON.parse(text) as { addr_info?: { local?: string }[] }[];
+  const [found = ''] = entries.flatMap(({ addr_info: info = [] }) => info.flatMap(({ local }) => local ?? []));
+  expect(found).toMatch(/^fe80::/);
+  return found;
 }
 
 /** Both addresses of a VPC's uplink. */

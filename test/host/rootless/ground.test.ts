@@ -136,6 +136,28 @@ describe('a ground', () => {
   });
 });
 
+test('where user namespaces are refused there is none, and nothing is left of the attempt', async () => {
+  // user_namespaces(7): a namespace's own limit; this one is not even the host's.
+  const refuse = 'echo 0 >/proc/sys/user/max_user_namespaces; exec "$@"';
+  const child = user.groundChild('ensure');
+  const words = [
+    'unshare',
+    '--user',
+    '--map-current-user',
+    '--keep-caps',
+    'sh',
+    '-c',
+    refuse,
+    'sh',
+    ...child,
+  ];
+  const { code, stderr } = await user.try(words);
+  expect(code).not.toBe(0);
+  expect(stderr).toContain('GroundFailed');
+  expect(stderr).toContain('refuses an ordinary user namespaces of their own: unshare:');
+  expect([...user.processes().values()]).toEqual([]);
+});
+
 describe('after a kill', () => {
   test('of the passer, another one takes its place', async () => {
     await user.serve('outside', OUTSIDE_ADDRESS, 80, 'outside');

@@ -63,25 +63,27 @@ describe('the identity of a namespace', () => {
 
 describe('a command', () => {
   test('runs inside, and says what it printed', async () => {
-    expect(await within(SHOWN, 'ip', ['link', 'show'])).toBe('ip link show');
-    expect(await within(OWN_NAMESPACE, 'cat', [], 'told')).toBe('told');
+    expect(await within(SHOWN, 'ip', ['link', 'show'], 'told')).toBe('ip link show\ntold');
+    expect(await within(OWN_NAMESPACE, 'echo', ['here'])).toBe('here\n');
   });
 
   test('may fail where that is an answer', async () => {
     expect(await ask(OWN_NAMESPACE, 'sh', ['-c', 'exit 2'])).toMatchObject({ exitCode: 2 });
-    await expect(ask(OWN_NAMESPACE, 'sh', ['-c', 'exit 3'])).rejects.toThrow();
-    await expect(within(OWN_NAMESPACE, 'sh', ['-c', 'exit 2'])).rejects.toThrow();
+    const failed = expect.objectContaining({ name: 'HostError' });
+    await expect(ask(OWN_NAMESPACE, 'sh', ['-c', 'exit 3'])).rejects.toEqual(failed);
+    await expect(within(OWN_NAMESPACE, 'sh', ['-c', 'exit 2'])).rejects.toEqual(failed);
   });
 
   test('is not started without anything to do', async () => {
     const nowhere = { enter: ['/nowhere/at/all'], file: '/nowhere' };
     await ipBatch(nowhere, []);
     await setSysctls(nowhere, {});
-    await expect(ipBatch(nowhere, ['link show'])).rejects.toThrow();
+    await expect(ipBatch(nowhere, ['link show'])).rejects.toThrow('/nowhere/at/all');
   });
 });
 
 test('a namespace that is gone need not be asked for: what it stood on may be gone too', async () => {
   const on = { enter: ['/nowhere/at/all'], file: '/nowhere' };
-  await deleteNamespace({ ...namedNamespace('missing', on), file: '/nowhere/missing' });
+  const gone = { ...namedNamespace('missing', on), file: '/nowhere/missing' };
+  await expect(deleteNamespace(gone)).resolves.toBeUndefined();
 });
