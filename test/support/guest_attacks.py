@@ -142,7 +142,7 @@ def scan(address, protocol, ports):
             sock.send(b"\0\7\1\0\0\1\0\0\0\0\0\0\1a\0\0\1\0\1")
         poll.register(sock, select.POLLOUT if protocol == "tcp" else select.POLLIN)
         waiting[sock.fileno()] = (port, sock)
-    deadline = time.monotonic() + 1.2
+    deadline = time.monotonic() + 2.5
     while waiting and (left := deadline - time.monotonic()) > 0:
         for descriptor, _ in poll.poll(left * 1000):
             port, sock = waiting.pop(descriptor)

@@ -68,14 +68,16 @@ function publicAddresses({ addresses, plugged }: VpcRecords): NetworkRuleset['pu
 }
 
 /** What proves on each tap who speaks. */
-export function guardsOf({ vpc, plugged }: VpcRecords): readonly Guard[] {
+export function guardsOf({ vpc, plugged, peerings }: VpcRecords): readonly Guard[] {
+  // Rules that name a peer's groups know its members by their addresses too.
+  const known = [vpc, ...peerings.map(({ peer }) => peer)].flatMap(blocksOf);
   return plugged.map(({ networkInterface, instance }) => {
     const bitsPerSecond = networkLimit(instance);
     return {
       tap: tapOf(networkInterface),
       mac: networkInterface.macAddress,
       addresses: addressesOf(networkInterface).map(checkedAddress),
-      ...(networkInterface.sourceDestCheck ? {} : { forwardsExcept: blocksOf(vpc) }),
+      ...(networkInterface.sourceDestCheck ? {} : { forwardsExcept: known }),
       ...(bitsPerSecond === undefined ? {} : { bytesPerSecond: Math.floor(bitsPerSecond / 8) }),
     };
   });

@@ -11,6 +11,9 @@ export const guardsTableName = 'netdev bonami';
 /** Room for several of the largest frames that a machine hands over at once (64 KiB and their headers). */
 const LEAST_BURST = 256 * 1024;
 
+/** Of the link, of nobody, and IPv4 addresses in disguise, which a machine's programs would take for them (RFC 4291). */
+const NOBODYS6 = ['fe80::/10', '::/128', '::ffff:0:0/96'];
+
 /** The guards of all taps, one chain each. */
 export function guardsTable(guards: readonly Guard[]): string {
   return table(guardsTableName, guards.map(guardChain));
@@ -63,7 +66,7 @@ function sources6(own: readonly string[], forwardsExcept: readonly string[] | un
     ...(forwardsExcept === undefined
       ? []
       : [
-          `${inBlocks(6, 'saddr', ['fe80::/10', '::/128', ...ofFamily(forwardsExcept, 6)])} counter drop`,
+          `${inBlocks(6, 'saddr', [...NOBODYS6, ...ofFamily(forwardsExcept, 6)])} counter drop`,
           'meta protocol ip6 accept',
         ]),
   ];

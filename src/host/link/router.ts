@@ -93,6 +93,7 @@ export async function ensureRouter(
       {},
       BRIDGING_OFF,
       ...router.segments.map(({ bridge }) => bridgeSettings(bridge, dual)),
+      ...router.crossings.map(({ link }) => ({ [`net.ipv4.conf.${link}.rp_filter`]: LOOSE })),
       ...(dual ? [DUAL_SETTINGS, ...router.crossings.map(({ link }) => ipv6On(link))] : []),
     ) as Record<string, number>,
   );
@@ -119,11 +120,19 @@ async function ipBatch6(namespace: Namespace, lines: readonly string[]): Promise
   await within(namespace, 'ip', ['-6', '-batch', '-'], `${lines.join('\n')}\n`);
 }
 
+/**
+ * A source must have a way back, by whatever link (sysctl, rp_filter). The strict check knows the main table only, where
+ * nothing leads to a peer or to what is behind a machine that forwards. Who may speak from where is the firewall's.
+ */
+const LOOSE = 2;
+
 const NAMESPACE_SETTINGS: Readonly<Record<string, number>> = {
   'net.ipv4.ip_forward': 1,
   'net.ipv4.conf.all.send_redirects': 0,
   'net.ipv4.conf.default.send_redirects': 0,
   'net.ipv4.conf.default.accept_redirects': 0,
+  // The higher one of this and of a link's own holds, and a host may have it strict for all.
+  'net.ipv4.conf.all.rp_filter': 0,
   // IPv6 is cleanly absent unless the network has a block of it, so that what tries it fails at once.
   'net.ipv6.conf.all.disable_ipv6': 1,
   'net.ipv6.conf.default.disable_ipv6': 1,
@@ -145,7 +154,7 @@ function bridgeSettings(bridge: string, dual: boolean): Readonly<Record<string, 
   return {
     [`net.ipv4.conf.${bridge}.proxy_arp_pvlan`]: 1,
     [`net.ipv4.conf.${bridge}.send_redirects`]: 0,
-    [`net.ipv4.conf.${bridge}.rp_filter`]: 1,
+    [`net.ipv4.conf.${bridge}.rp_filter`]: LOOSE,
     // The kernel would delay each proxied answer by up to 0.8 s.
     [`net.ipv4.neigh.${bridge}.proxy_delay`]: 0,
     ...(dual ? ipv6On(bridge) : {}),

@@ -279,25 +279,23 @@ describe('a guest', () => {
   test('that may forward for others still passes for none of its neighbours', async () => {
     const uplink = (await uplinkEnds()).host;
     const forbidden = [
-      ...[victim.address, far.address, peer.address, '10.91.1.1', '10.91.0.2', '10.91.77.7', uplink],
+      ...[victim.address, far.address, '10.91.1.1', '10.91.0.2', '10.91.77.7', uplink],
       ...['169.254.169.254', '169.254.1.1', '0.0.0.0', '127.0.0.1', '224.0.0.1', '255.255.255.255'],
     ];
     const forbidden6 = [
-      ...[at(left, 11), at(left, 1), `${ipv6Block(peerVpc, 1).split('/')[0]}10`, await routerLinkLocal()],
+      ...[at(left, 11), at(left, 1), at(right, 10), await routerLinkLocal()],
       ...['::', '::1', 'ff02::1', `::ffff:${victim.address}`],
     ];
-    const to = (source: string, text: string): Frame => ({
+    const foreign = ['198.51.100.7', '2001:db8::7'];
+    const said = (source: string): string => `from ${source}.`;
+    const sources = [...forbidden, ...forbidden6, ...foreign];
+    const frames = sources.map((source) => ({
       source,
       destination: source.includes(':') ? at(left, 12) : witness.address,
-      ...datagram(text),
-    });
-    const frames = [
-      ...[...forbidden, ...forbidden6].map((source) => to(source, 'forged')),
-      to('198.51.100.7', 'foreign4'),
-      to('2001:db8::7', 'foreign6'),
-    ];
-    const options = { from: forwarder, texts: ['forged', 'foreign4', 'foreign6'] };
-    expect(await arrivals([witness], frames, options)).toEqual([['foreign4', 'foreign6']]);
+      ...datagram(said(source)),
+    }));
+    const options = { from: forwarder, texts: sources.map(said) };
+    expect(await arrivals([witness], frames, options)).toEqual([foreign.map(said)]);
   });
 
   test('has a second address from when it is assigned until it is taken back', async () => {
@@ -424,7 +422,13 @@ describe('a peering', () => {
     const forged = [victim.address, '10.91.1.1', '10.94.1.4', '198.51.100.7', '10.93.1.1', '10.93.77.7'];
     const frames = forged.map((source) => ({ source, destination: witness.address, ...FORGED }));
     expect(await arrivals([witness], frames, { from: peer })).toEqual([[]]);
-    // From here it is the same.
+    // To groups that name the peer's, its addresses say who speaks.
+    const peers = [peer.address, '10.93.1.1', `${ipv6Block(peerVpc, 1).split('/')[0]}10`].map((source) => ({
+      source,
+      destination: source.includes(':') ? at(left, 12) : witness.address,
+      ...FORGED,
+    }));
+    expect(await arrivals([witness], peers, { from: forwarder })).toEqual([[]]);
     const outwards = ['10.94.1.4', '198.51.100.7', peer.address].map((source) => ({
       source,
       destination: peer.address,

@@ -205,7 +205,7 @@ test('what may be sent', async () => {
 });
 
 test('a peering, with a route to it and then with one back', async () => {
-  const { VpcPeeringConnection } = await createVpcPeeringConnection(world.ctx, {
+  const { VpcPeeringConnection } = createVpcPeeringConnection(world.ctx, {
     VpcId: one,
     PeerVpcId: two,
   });
@@ -223,7 +223,7 @@ test('a peering, with a route to it and then with one back', async () => {
 });
 
 test('a network ACL, which forgets', async () => {
-  const { NetworkAcl } = await createNetworkAcl(world.ctx, { VpcId: one });
+  const { NetworkAcl } = createNetworkAcl(world.ctx, { VpcId: one });
   const NetworkAclId = NetworkAcl?.NetworkAclId ?? '';
   await replaceNetworkAclAssociation(world.ctx, { AssociationId: aclAssociation, NetworkAclId });
   const add = async (

@@ -98,7 +98,7 @@ export class RandomWorlds {
           }),
           ...(peering === undefined ? {} : { peering: { kind: 'vpcPeeringConnection', id: peering } }),
         });
-        if (this.#chance(0.35)) world.acl(subnet, this.#entries());
+        if (this.#chance(0.3)) world.acl(subnet, this.#entries());
       });
       return { machines, elastics };
     });
@@ -144,7 +144,7 @@ export class RandomWorlds {
       );
       for (const group of own)
         world.setRules(group, [
-          ...this.#some(0, 4, () => allowIn(this.#traffic(), this.#peer(named, list))),
+          ...this.#some(1, 5, () => allowIn(this.#traffic(), this.#peer(named, list))),
           ...(this.#chance(0.6)
             ? [allowOut('all', '0.0.0.0/0'), allowOut('all', '::/0')]
             : this.#some(0, 3, () => allowOut(this.#traffic(), this.#peer(named, list)))),
@@ -233,13 +233,13 @@ export class RandomWorlds {
 
   #traffic(): string {
     const kind = this.#random();
-    if (kind < 0.3) return 'all';
-    if (kind < 0.4)
+    if (kind < 0.4) return 'all';
+    if (kind < 0.45)
       return (
         this.#oneOf(['icmp', 'icmp/8', 'icmp/8/0', 'icmp/0', 'icmpv6', 'icmpv6/128', 'icmpv6/129/0']) ??
         'icmp'
       );
-    if (kind < 0.45) return 'proto/47';
+    if (kind < 0.5) return 'proto/47';
     const [one, two] = [this.#oneOf(EDGES) ?? 22, this.#oneOf(EDGES) ?? 22];
     const name = this.#chance(0.7) ? 'tcp' : 'udp';
     return this.#chance(0.3) ? `${name}/22` : `${name}/${Math.min(one, two)}-${Math.max(one, two)}`;
