@@ -74,8 +74,13 @@ export class MetadataListeners {
   /** Serves what has active instances and repairs what serves them beside us. */
   async keep(active: ReadonlySet<VpcId>): Promise<void> {
     for (const vpcId of active) {
-      await repairVpcServices(this.#ctx, vpcId);
-      if (namespaceInode(this.#ctx.ground.router(vpcId)) !== undefined) await this.serve(vpcId);
+      // One network that fails does not keep the others' metadata from them.
+      try {
+        await repairVpcServices(this.#ctx, vpcId);
+        if (namespaceInode(this.#ctx.ground.router(vpcId)) !== undefined) await this.serve(vpcId);
+      } catch (error) {
+        this.#parts.onError?.(error);
+      }
     }
   }
 

@@ -1,4 +1,4 @@
-import type { ResourceType, TagSpecification } from '@aws-sdk/client-ec2';
+import type { ResourceType, Tag, TagSpecification } from '@aws-sdk/client-ec2';
 import { parseTags } from './parse.ts';
 
 /** The options that name and tag what a command makes. */
@@ -19,8 +19,11 @@ export function tagSpecifications(type: ResourceType, { name, tag = [] }: TagWor
 }
 
 /** The Name tag of what is listed. */
-export function nameOf(
-  tags: readonly { Key?: string | undefined; Value?: string | undefined }[] = [],
-): string {
+export function nameOf(tags: readonly Tag[] = []): string {
   return tags.find(({ Key }) => Key === 'Name')?.Value ?? '';
+}
+
+/** `i-…  web`: what was made or changed, as one line says it. */
+export function withName(id: string | undefined, name: string | undefined): string {
+  return name === undefined || name === '' ? (id ?? '') : `${id ?? ''}  ${name}`;
 }

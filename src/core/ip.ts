@@ -68,10 +68,6 @@ export function contains6({ network, prefix }: Cidr6, address: bigint): boolean 
   return address >> BigInt(128 - prefix) === network >> BigInt(128 - prefix);
 }
 
-export function overlaps6(a: Cidr6, b: Cidr6): boolean {
-  return contains6(a, b.network) || contains6(b, a.network);
-}
-
 /** A block of either family in its canonical text. Throws `InvalidParameterValue`. */
 export function canonicalBlock(text: string): string {
   if (!text.includes(':')) return formatCidr(parseCidr(text));
@@ -95,11 +91,19 @@ export function blockContains(block: string, address: string): boolean {
   return value >= network && value < network + 2 ** (32 - prefix);
 }
 
+/** Whether a canonical block is another one, or a part of it. */
+export function blockWithin(inner: string, outer: string): boolean {
+  return prefixOf(inner) >= prefixOf(outer) && blockContains(outer, inner.split('/')[0] ?? '');
+}
+
 /** Whether two canonical blocks share an address. */
 export function blocksOverlap(a: string, b: string): boolean {
   const [first = '', second = ''] = [a.split('/')[0], b.split('/')[0]];
   return familyOf(a) === familyOf(b) && (blockContains(a, second) || blockContains(b, first));
 }
+
+/** Addresses that no host may have (IANA: "IPv4 Special-Purpose Address Registry"). */
+export const UNUSABLE_IPV4 = ['0.0.0.0/8', '127.0.0.0/8', '169.254.0.0/16', '224.0.0.0/4', '240.0.0.0/4'];
 
 /** The length of a block's prefix. */
 export function prefixOf(block: string): number {

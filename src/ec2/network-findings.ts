@@ -1,9 +1,10 @@
 import { readdirSync } from 'node:fs';
+import { messageOf } from '../core/errors.ts';
 import { isId, type VpcId } from '../core/ids.ts';
 import { tablesOf } from '../host/firewall/apply.ts';
 import { namespaceInode } from '../host/link/namespace.ts';
 import { linksOf } from '../host/link/uplink.ts';
-import type { Finding } from '../host/preflight/finding.ts';
+import { guarded, type Finding } from '../host/preflight/finding.ts';
 import { instances } from '../store/instances.ts';
 import type { NetworkInterface } from '../store/network-interfaces.ts';
 import { vpcs } from '../store/vpcs.ts';
@@ -15,7 +16,9 @@ import { hostLinkName, hostTableName } from './vpcs/network-note.ts';
 /** Whether the networks that are in use are what is recorded. */
 export async function networkFindings(ctx: Ec2Context): Promise<readonly Finding[]> {
   const used = networksInUse(ctx);
-  const drifted = await Promise.all(used.map(async (vpcId) => ofDrift(vpcId, await driftOf(ctx, vpcId))));
+  const drifted = await Promise.all(
+    used.map(async (vpcId) => guarded('networks', async () => ofDrift(vpcId, await driftOf(ctx, vpcId)))),
+  );
   const findings = [...drifted.flat(), ...(await idleFindings(ctx, used))];
   if (findings.length > 0) return findings;
   return [{ name: 'networks', status: 'ok', fact: `${used.length} in use, as they are recorded` }];
@@ -25,9 +28,14 @@ export async function networkFindings(ctx: Ec2Context): Promise<readonly Finding
 export async function mendNetworks(ctx: Ec2Context): Promise<readonly string[]> {
   const done: string[] = [];
   for (const vpcId of networksInUse(ctx)) {
-    const { changes, cutOff } = await mendDrift(ctx, vpcId);
-    if (changes.length > 0) done.push(`mended the network of ${vpcId}: ${summary(changes)}`);
-    for (const { fact, remedy } of lost(cutOff)) done.push(`could not mend: ${fact}; ${remedy}`);
+    // One that cannot be mended does not keep the others from it.
+    try {
+      const { changes, cutOff } = await mendDrift(ctx, vpcId);
+      if (changes.length > 0) done.push(`mended the network of ${vpcId}: ${summary(changes)}`);
+      for (const { fact, remedy } of lost(cutOff)) done.push(`could not mend: ${fact}; ${remedy}`);
+    } catch (error) {
+      done.push(`could not mend the network of ${vpcId}: ${messageOf(error)}`);
+    }
   }
   return done;
 }

@@ -1,4 +1,4 @@
-import { hostResolvers } from './dhcp/resolvers.ts';
+import { hostResolvers } from './ground/resolvers.ts';
 import { namedNamespace, OWN_NAMESPACE, type NamedNamespace, type Namespace } from './link/namespace.ts';
 
 /**
@@ -8,7 +8,6 @@ import { namedNamespace, OWN_NAMESPACE, type NamedNamespace, type Namespace } fr
 export interface Ground {
   /** Whether it is a user namespace of ours, cut off from the host's own addresses and links. */
   readonly isRootless: boolean;
-  readonly facts: GroundFacts;
   readonly namespace: Namespace;
   /** Held while an uplink is chosen: by all homes that share the namespace. */
   readonly uplinkLock: string;
@@ -27,18 +26,9 @@ export interface Ground {
   release(router: string): Promise<void>;
 }
 
-/** What a network can have on this ground. */
-export interface GroundFacts {
-  /** The host itself reaches private addresses. */
-  readonly routesFromHost: boolean;
-  /** Addresses of the host's own networks can be given to machines. */
-  readonly addressesOfHost: boolean;
-}
-
 /** The host's own network. */
 export const HOST_GROUND: Ground = {
   isRootless: false,
-  facts: { routesFromHost: true, addressesOfHost: true },
   namespace: OWN_NAMESPACE,
   uplinkLock: '/run/lock/bonami-uplink.lock',
   router: (name) => namedNamespace(name),

@@ -38,7 +38,7 @@ export const addresses = table<Address>({
   duplicate: ({ publicIp }, constraint) =>
     /private_ip/.test(constraint)
       ? new Ec2Error('Resource.AlreadyAssociated', 'The private address already has an elastic IP', {
-          hint: '--allow-reassociation',
+          hint: 'bonami eip disassociate',
         })
       : new Ec2Error('InvalidAddress.InUse', `The address ${publicIp} is already allocated`, {
           hint: 'bonami eip ls',

@@ -1,7 +1,9 @@
 import * as z from 'zod';
 import { Ec2Error } from '../core/errors.ts';
+import type { Db } from './database.ts';
 import { idOf, timestamp } from './schemas.ts';
 import { table } from './table.ts';
+import type { Vpc } from './vpcs.ts';
 
 const internetGateway = z.strictObject({
   internetGatewayId: idOf('internetGateway'),
@@ -64,3 +66,10 @@ export const vpcPeeringConnections = table<VpcPeeringConnection>({
     accepter_vpc_id: accepterVpcId,
   }),
 });
+
+/** Every peering that a VPC has, pending or active. */
+export function peeringsOf(db: Db, vpcId: Vpc['vpcId']): readonly VpcPeeringConnection[] {
+  return ['requester_vpc_id', 'accepter_vpc_id'].flatMap((side) =>
+    vpcPeeringConnections.listBy(db, side, vpcId),
+  );
+}

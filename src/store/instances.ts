@@ -48,7 +48,6 @@ const instance = z.strictObject({
   vpcId: idOf('vpc'),
   subnetId: idOf('subnet'),
   availabilityZone: z.string(),
-  securityGroupIds: z.array(idOf('securityGroup')),
   /** Disks that come with the instance type and go with a stop: EC2's label and bytes of each. */
   instanceStore: z.array(
     z.strictObject({ deviceName: z.string(), virtualName: z.string(), bytes: z.int().positive() }),

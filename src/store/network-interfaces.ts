@@ -44,12 +44,16 @@ const records = table<NetworkInterface>({
     device_index: attachment?.deviceIndex ?? null,
     mac: macAddress,
   }),
-  duplicate: ({ attachment }) =>
-    new Ec2Error(
-      'InvalidParameterValue',
-      `The instance '${attachment?.instanceId}' already has an interface at device index ${attachment?.deviceIndex}`,
-      { hint: 'another --device-index' },
-    ),
+  duplicate: ({ attachment, macAddress }, constraint) =>
+    /\.mac\b/.test(constraint)
+      ? new Ec2Error('InvalidParameterValue', `Another interface has the MAC address ${macAddress}`, {
+          hint: 'try again: each interface gets one of its own',
+        })
+      : new Ec2Error(
+          'InvalidParameterValue',
+          `The instance '${attachment?.instanceId}' already has an interface at device index ${attachment?.deviceIndex}`,
+          { hint: 'another --device-index' },
+        ),
 });
 
 /** Every address that an interface has, its primary one first. */

@@ -23,6 +23,8 @@ export function privateNetworks(db: Db): void {
       id TEXT PRIMARY KEY, requester_vpc_id TEXT NOT NULL REFERENCES vpcs(id),
       accepter_vpc_id TEXT NOT NULL REFERENCES vpcs(id), document TEXT NOT NULL) STRICT;
     CREATE TABLE prefix_lists (id TEXT PRIMARY KEY, document TEXT NOT NULL) STRICT;
+    CREATE TABLE milestones (name TEXT PRIMARY KEY) STRICT;
+    INSERT INTO milestones SELECT 'default-vpc' FROM vpcs LIMIT 1;
 
     CREATE TABLE interfaces_3 (
       id TEXT PRIMARY KEY, vpc_id TEXT NOT NULL REFERENCES vpcs(id), subnet_id TEXT NOT NULL REFERENCES subnets(id),
@@ -64,7 +66,10 @@ export function privateNetworks(db: Db): void {
     ipv6Addresses: [],
     sourceDestCheck: true,
   }));
-  rewrite(db, 'instances', (instance) => ({ ...instance, isNetworkLimited: false }));
+  rewrite(db, 'instances', ({ securityGroupIds: _ofItsInterface, ...instance }) => ({
+    ...instance,
+    isNetworkLimited: false,
+  }));
 }
 
 function rewriteVpc(db: Db, vpcId: string, { internetGatewayId, ...vpc }: Document): void {

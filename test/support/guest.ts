@@ -10,11 +10,12 @@ import { removeNetworkInterface } from '../../src/ec2/network-interfaces/remove-
 import { plugInterface, unplugInterface } from '../../src/ec2/vpcs/network.ts';
 import { namedNamespace } from '../../src/host/link/namespace.ts';
 import { waitUntil } from '../../src/host/wait-until.ts';
-import { instances, type Instance } from '../../src/store/instances.ts';
+import { instances } from '../../src/store/instances.ts';
 import { networkInterfaces, type NetworkInterface } from '../../src/store/network-interfaces.ts';
 import type { Subnet } from '../../src/store/vpcs.ts';
 import { putTags } from '../../src/store/tags.ts';
 import { Conversation, tool } from './guest-tool.ts';
+import { placedIn, sampleInstance } from './sample-instance.ts';
 
 export interface Lease {
   readonly address: string;
@@ -210,49 +211,15 @@ function record(
   ctx: Ec2Context,
   { subnet, groups, address, ipv6, name, sourceDestCheck = true }: GuestOptions,
 ): NetworkInterface {
-  const { vpcId, subnetId, availabilityZone } = subnet;
+  const { vpcId, subnetId } = subnet;
   const [instanceId, networkInterfaceId] = [newId('instance'), newId('networkInterface')];
   const now = ctx.now().toISOString();
-  const instance: Instance = {
+  const instance = sampleInstance({
+    ...placedIn(subnet),
     instanceId,
-    reservationId: newId('reservation'),
-    clientToken: null,
-    requestDigest: null,
-    launchIndex: 0,
     launchTime: now,
-    state: 'running',
-    stateReason: null,
     stateChanged: now,
-    imageId: newId('image'),
-    architecture: 'x86_64',
-    bootMode: 'legacy-bios',
-    rootDeviceName: '/dev/xvda',
-    defaultUser: 'root',
-    firstBoot: 'none',
-    instanceType: 't3.micro',
-    cpus: 1,
-    memoryMiB: 256,
-    accelerator: 'tcg',
-    keyName: null,
-    vpcId,
-    subnetId,
-    availabilityZone,
-    securityGroupIds: [...groups],
-    instanceStore: [],
-    diskBus: 'virtio',
-    isNetworkLimited: false,
-    datasource: 'ec2',
-    hasUserData: false,
-    metadataOptions: {
-      httpTokens: 'required',
-      httpPutResponseHopLimit: 1,
-      httpEndpoint: 'enabled',
-      instanceMetadataTags: 'disabled',
-    },
-    shutdownBehavior: 'stop',
-    uid: null,
-    starts: 1,
-  };
+  });
   const networkInterface: NetworkInterface = {
     networkInterfaceId,
     vpcId,

@@ -275,6 +275,16 @@ def ask_for_router():
     say(None)
 
 
+def ping6(address):
+    with socket.socket(socket.AF_INET6, socket.SOCK_RAW, socket.IPPROTO_ICMPV6) as sock:
+        request = struct.pack("!BBHHH", 128, 0, 0, os.getpid() & 0xFFFF, 1)
+        sock.sendto(request, (address, 0))
+        for packet in frames(sock, 1.5):
+            if packet[0] == 129 and packet[4:] == request[4:]:
+                return say("answered")
+    say("silent")
+
+
 # --- the metadata service ---
 
 
@@ -309,4 +319,4 @@ def ask_metadata(pieces, source=""):
     say({"status": int(head.split()[1]), "body": body.decode(), "ttls": ttls} if head else None)
 
 
-COMMANDS = (send_frames, overhear, scan, send_dhcp, dhcp6, decline6, ask_for_router, ask_metadata)
+COMMANDS = (send_frames, overhear, scan, send_dhcp, dhcp6, decline6, ask_for_router, ping6, ask_metadata)

@@ -12,20 +12,26 @@ const SCRIPTS = /dist\/(main|agent|connect-helper|listen-helper)\.js/;
 /** The agent stays for a few seconds in case another launch follows; so does a socket in TIME_WAIT. */
 const PATIENCE_MS = 10_000;
 
-/** Everything of the host that bonami can change: namespaces, links, rules, processes, mounts, temporary files. */
+/** Everything of the host that bonami can change: namespaces, links, routes, rules, processes, mounts, temporary files. */
 export async function snapshot(): Promise<Snapshot> {
-  const [links, rules, routes] = await Promise.all([
+  const [links, rules, routes, policy, policy6, proxied] = await Promise.all([
     output('ip', '-j', 'link'),
     output('nft', '-s', 'list', 'ruleset'),
     output('ip', 'route', 'show', 'table', 'all'),
+    output('ip', 'rule'),
+    output('ip', '-6', 'rule'),
+    output('ip', 'neigh', 'show', 'proxy'),
   ]);
   return new Set([
     ...entries('/run/netns').map((name) => `namespace ${name}`),
     ...(JSON.parse(links || '[]') as { ifname: string }[]).map(({ ifname }) => `link ${ifname}`),
     ...lines(rules)
-      .filter((line) => line.startsWith('table'))
-      .map((line) => `nft ${line}`),
+      // Whole tables of ours, and rules of ours in tables of others.
+      .filter((line) => line.startsWith('table') || line.includes('comment "bonami"'))
+      .map((line) => `nft ${line.trim()}`),
     ...lines(routes).map((line) => `route ${line}`),
+    ...[...lines(policy), ...lines(policy6)].map((line) => `rule ${line}`),
+    ...lines(proxied).map((line) => `proxied ${line}`),
     ...lines(readFileSync('/proc/self/mounts', 'utf8')).map((line) => `mount ${line.split(' ')[1]}`),
     ...entries('/tmp')
       .filter((name) => name.startsWith('bonami'))
@@ -79,11 +85,22 @@ function leftovers(home: string): string[] {
 function isOurs(pid: string): boolean {
   if (!/^\d+$/.test(pid)) return false;
   const words = argumentsOf(pid);
-  return PROGRAMS.test(words[0]?.split('/').at(-1) ?? '') || words.some((word) => SCRIPTS.test(word));
+  return (
+    PROGRAMS.test(words[0]?.split('/').at(-1) ?? '') ||
+    words.some((word) => SCRIPTS.test(word)) ||
+    isAnchor(pid, words)
+  );
+}
+
+/** What keeps an ordinary user's networks: it sleeps, in a user namespace. */
+function isAnchor(pid: string, [program, argument]: readonly string[]): boolean {
+  return (
+    program === 'sleep' && argument === 'infinity' && namespaceOf(pid, 'user') !== namespaceOf('self', 'user')
+  );
 }
 
 function processLine(pid: string): string {
-  return `process ${pid} ${argumentsOf(pid).slice(0, 6).join(' ')} (in ${networkOf(pid)})`;
+  return `process ${pid} ${argumentsOf(pid).slice(0, 6).join(' ')} (in ${namespaceOf(pid, 'net')})`;
 }
 
 function argumentsOf(pid: string): string[] {
@@ -94,9 +111,9 @@ function argumentsOf(pid: string): string[] {
   }
 }
 
-function networkOf(pid: string): string {
+function namespaceOf(pid: string, kind: 'net' | 'user'): string {
   try {
-    return readlinkSync(`/proc/${pid}/ns/net`);
+    return readlinkSync(`/proc/${pid}/ns/${kind}`);
   } catch {
     return 'no namespace';
   }

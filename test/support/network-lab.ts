@@ -12,6 +12,7 @@ import { networkInterfaces, type NetworkInterface } from '../../src/store/networ
 import { securityGroups, type SecurityGroup } from '../../src/store/security-groups.ts';
 import { subnets, type Subnet, type Vpc } from '../../src/store/vpcs.ts';
 import { testContext, type Reported, type TestContext } from './context.ts';
+import { placedIn, sampleInstance } from './sample-instance.ts';
 
 export interface NetworkLab {
   readonly ctx: TestContext['ctx'];
@@ -22,10 +23,12 @@ export interface NetworkLab {
   group(vpc: Vpc, groupName: string): SecurityGroup;
   defaultGroup(vpc: Vpc): SecurityGroup;
   peering(a: Vpc, b: Vpc, status?: 'active' | 'pending-acceptance'): VpcPeeringConnectionId;
-  /** A record with its primary interface, and no machine. */
-  instance(subnet: Subnet, options?: Partial<Instance>): Instance;
+  /** A record with its primary interface, in the first group of its VPC unless told otherwise, and no machine. */
+  instance(subnet: Subnet, options?: InstanceOptions): Instance;
   interfacesOf(instanceId: InstanceId): readonly NetworkInterface[];
 }
+
+type InstanceOptions = Partial<Instance & Pick<NetworkInterface, 'securityGroupIds'>>;
 
 /** A new home for each test of a file; replace parts of its context by `context`. */
 export function networkLab(context: Partial<TestContext['ctx']> = {}): NetworkLab {
@@ -100,14 +103,23 @@ export function networkLab(context: Partial<TestContext['ctx']> = {}): NetworkLa
   };
 }
 
-function recordInstance({ ctx }: TestContext, subnet: Subnet, options: Partial<Instance>): Instance {
-  const [group] = securityGroups.listBy(ctx.db, 'vpc_id', subnet.vpcId);
-  const made: Instance = {
-    ...STOPPED,
-    ...placed(subnet),
-    securityGroupIds: group ? [group.groupId] : [],
+function recordInstance(
+  { ctx }: TestContext,
+  subnet: Subnet,
+  {
+    securityGroupIds = securityGroups
+      .listBy(ctx.db, 'vpc_id', subnet.vpcId)
+      .slice(0, 1)
+      .map(({ groupId }) => groupId),
+    ...options
+  }: InstanceOptions,
+): Instance {
+  const made = sampleInstance({
+    ...placedIn(subnet),
+    state: 'stopped',
+    starts: 0,
     ...options,
-  };
+  });
   instances.insert(ctx.db, made);
   const { instanceId } = made;
   for (const folder of [ctx.layout.instance(instanceId).folder, ctx.layout.instance(instanceId).runFolder])
@@ -123,7 +135,7 @@ function recordInstance({ ctx }: TestContext, subnet: Subnet, options: Partial<I
     secondaryPrivateIpAddresses: [],
     ipv6Addresses: [],
     macAddress: macOf(networkInterfaceId),
-    securityGroupIds: made.securityGroupIds,
+    securityGroupIds,
     sourceDestCheck: true,
     attachment: {
       attachmentId: newId('networkInterfaceAttachment'),
@@ -135,52 +147,3 @@ function recordInstance({ ctx }: TestContext, subnet: Subnet, options: Partial<I
   });
   return made;
 }
-
-function placed({ vpcId, subnetId, availabilityZone }: Subnet) {
-  return {
-    instanceId: newId('instance'),
-    reservationId: newId('reservation'),
-    vpcId,
-    subnetId,
-    availabilityZone,
-  };
-}
-
-const EPOCH = new Date(0).toISOString();
-const STOPPED: Omit<
-  Instance,
-  'instanceId' | 'reservationId' | 'vpcId' | 'subnetId' | 'availabilityZone' | 'securityGroupIds'
-> = {
-  clientToken: null,
-  requestDigest: null,
-  launchIndex: 0,
-  launchTime: EPOCH,
-  state: 'stopped',
-  stateReason: null,
-  stateChanged: EPOCH,
-  imageId: 'ami-0123456789abcdef0',
-  architecture: 'x86_64',
-  bootMode: 'legacy-bios',
-  rootDeviceName: '/dev/xvda',
-  defaultUser: 'root',
-  firstBoot: 'none',
-  instanceType: 't3.micro',
-  cpus: 1,
-  memoryMiB: 64,
-  accelerator: 'tcg',
-  keyName: null,
-  instanceStore: [],
-  diskBus: 'virtio',
-  isNetworkLimited: false,
-  datasource: 'ec2',
-  hasUserData: false,
-  metadataOptions: {
-    httpTokens: 'optional',
-    httpPutResponseHopLimit: 1,
-    httpEndpoint: 'enabled',
-    instanceMetadataTags: 'disabled',
-  },
-  shutdownBehavior: 'stop',
-  uid: null,
-  starts: 0,
-};

@@ -13,6 +13,7 @@ import { networkInterfaces, type NetworkInterface } from '../../src/store/networ
 import type { Subnet, Vpc } from '../../src/store/vpcs.ts';
 import type { Db } from '../../src/store/database.ts';
 import { testContext, type TestContext } from './context.ts';
+import { placedIn, sampleInstance } from './sample-instance.ts';
 
 /** What an error must be: EC2's code, and a part of its sentence. */
 export function refusal(code: string, sentence = ''): unknown {
@@ -88,7 +89,7 @@ export class NetworkRecords implements Disposable {
     subnetId: SubnetId,
     over: Partial<Instance> = {},
   ): { readonly instance: Instance; readonly networkInterface: NetworkInterface } {
-    const instance = { ...instanceIn(this.subnetRecord(subnetId)), ...over };
+    const instance = sampleInstance({ ...placedIn(this.subnetRecord(subnetId)), ...over });
     instances.insert(this.db, instance);
     const networkInterface = this.networkInterface(subnetId, { attachment: this.attachment(instance, 0) });
     return { instance, networkInterface };
@@ -119,48 +120,4 @@ export class NetworkRecords implements Disposable {
   [Symbol.dispose](): void {
     this.home.cleanup();
   }
-}
-
-function instanceIn({ vpcId, subnetId, availabilityZone }: Subnet): Instance {
-  const now = '2026-01-02T03:04:05.000Z';
-  return {
-    instanceId: newId('instance'),
-    reservationId: newId('reservation'),
-    clientToken: null,
-    requestDigest: null,
-    launchIndex: 0,
-    launchTime: now,
-    state: 'running',
-    stateReason: null,
-    stateChanged: now,
-    imageId: newId('image'),
-    architecture: 'x86_64',
-    bootMode: 'legacy-bios',
-    rootDeviceName: '/dev/xvda',
-    defaultUser: 'root',
-    firstBoot: 'cloud-init',
-    instanceType: 't3.micro',
-    cpus: 1,
-    memoryMiB: 256,
-    accelerator: 'tcg',
-    keyName: null,
-    vpcId,
-    subnetId,
-    availabilityZone,
-    securityGroupIds: [],
-    instanceStore: [],
-    diskBus: 'virtio',
-    isNetworkLimited: false,
-    datasource: 'ec2',
-    hasUserData: false,
-    metadataOptions: {
-      httpTokens: 'required',
-      httpPutResponseHopLimit: 1,
-      httpEndpoint: 'enabled',
-      instanceMetadataTags: 'disabled',
-    },
-    shutdownBehavior: 'stop',
-    uid: null,
-    starts: 1,
-  };
 }

@@ -1,10 +1,10 @@
 // A default VPC on a home of its own, without the agent: what the network tests plug their guests into.
 import type { SecurityGroupId } from '../../src/core/ids.ts';
 import { createSecurityGroup } from '../../src/ec2/security-groups/create-security-group.ts';
-import { ensureDefaultVpc } from '../../src/ec2/vpcs/default-vpc.ts';
+import { requireDefaultVpc } from '../../src/ec2/vpcs/default-vpc.ts';
 import { ensureVpcNetwork, removeVpcNetwork } from '../../src/ec2/vpcs/network.ts';
 import { securityGroups } from '../../src/store/security-groups.ts';
-import type { Subnet, Vpc } from '../../src/store/vpcs.ts';
+import { subnets, type Subnet, type Vpc } from '../../src/store/vpcs.ts';
 import { testContext, type TestContext } from './context.ts';
 import { Guest, type GuestOptions } from './guest.ts';
 
@@ -32,8 +32,8 @@ export class PrivateCloud {
     process.env['BONAMI_INTERNET'] = internet ? 'on' : 'off';
     const home = testContext();
     try {
-      const { vpc, subnets } = await ensureDefaultVpc(home.ctx);
-      return new PrivateCloud(home, vpc, subnets);
+      const vpc = await requireDefaultVpc(home.ctx);
+      return new PrivateCloud(home, vpc, subnets.listBy(home.ctx.db, 'vpc_id', vpc.vpcId));
     } finally {
       if (before === undefined) delete process.env['BONAMI_INTERNET'];
       else process.env['BONAMI_INTERNET'] = before;

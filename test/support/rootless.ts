@@ -16,7 +16,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { build } from 'esbuild';
 import { execa } from 'execa';
-import { processesThat } from '../../src/host/ground/processes.ts';
+import { processesThat } from '../../src/host/process/processes.ts';
 import { layoutOf, locate, type Layout } from '../../src/store/layout.ts';
 import type { Answer } from './cloud.ts';
 

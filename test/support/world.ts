@@ -11,7 +11,7 @@ import { createSubnet } from '../../src/ec2/subnets/create-subnet.ts';
 import { createVpc } from '../../src/ec2/vpcs/create-vpc.ts';
 import { removeVpcNetwork } from '../../src/ec2/vpcs/network.ts';
 import { subnets, vpcs, type Subnet, type Vpc } from '../../src/store/vpcs.ts';
-import { testContext, type TestContext } from './context.ts';
+import { testContext, type TestContext, type TestContextOptions } from './context.ts';
 import { Guest, type GuestOptions } from './guest.ts';
 
 export interface VpcOptions {
@@ -21,11 +21,13 @@ export interface VpcOptions {
 }
 
 export class World {
-  readonly home: TestContext = testContext();
+  readonly home: TestContext;
   readonly #guests: Guest[] = [];
   static readonly #open = new Set<World>();
 
-  constructor() {
+  /** `context` replaces parts of the home's, like what its networks stand on. */
+  constructor(context: TestContextOptions['context'] = {}) {
+    this.home = testContext({ context });
     World.#open.add(this);
   }
 

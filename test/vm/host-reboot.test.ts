@@ -1,6 +1,6 @@
 // A host that went down under its instances: everything but the home is gone when it is up again.
 import { execFileSync } from 'node:child_process';
-import { readdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { InstanceId } from '../../src/core/ids.ts';
@@ -60,8 +60,10 @@ test('instances are stopped after it, start again, and keep their addresses, dis
 
   await cloud.bonami('doctor', '--fix');
   expect((await cloud.ls('-a')).map(({ State }) => State?.Name)).toEqual(['stopped', 'stopped']);
-  const sockets = [one, two].map((each) => cloud.layout.instance(each?.InstanceId as InstanceId).runFolder);
-  expect(sockets.filter((folder) => readdirSync(cloud.layout.run).includes(folder))).toEqual([]);
+  const sockets = [one, two].map(
+    (each) => cloud.layout.instance(each?.InstanceId as InstanceId).socketFolder,
+  );
+  expect(sockets.filter((folder) => existsSync(folder))).toEqual([]);
   await cloud.bonami('start', 'one', 'two');
   for (const name of ['one', 'two']) await cloud.bonami('wait', name, '--for', 'ssh');
   expect((await cloud.instance(one?.InstanceId ?? ''))?.PrivateIpAddress).toBe(one?.PrivateIpAddress);

@@ -7,7 +7,7 @@ import { connect } from 'node:net';
 import { join } from 'node:path';
 import { execa } from 'execa';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { processesThat, commandOf } from '../../src/host/ground/processes.ts';
+import { processesThat, commandOf } from '../../src/host/process/processes.ts';
 import { openCloud, PROGRAM, type Answer, type Cloud } from '../support/cloud.ts';
 import { expectNoLeaks, leaksSince, snapshot, type Snapshot } from '../support/leaks.ts';
 

@@ -1,7 +1,7 @@
 // Entries of network ACLs: words in, requests out; and back as a table.
 import type { CreateNetworkAclEntryRequest, NetworkAcl, NetworkAclEntry } from '@aws-sdk/client-ec2';
 import { UsageError } from '../../core/errors.ts';
-import { nameOf } from '../network-options.ts';
+import { nameOf } from '../name-tag.ts';
 import type { Output } from '../output.ts';
 
 interface EntryWords {

@@ -1,7 +1,8 @@
 import type { CreateNetworkAclEntryRequest } from '@aws-sdk/client-ec2';
 import type { Ec2Context } from '../../ec2/context.ts';
 import { defineCommand, defineGroup } from '../define-command.ts';
-import { BY_NAME, NAME, named, nameOf, OF_VPC, withName } from '../network-options.ts';
+import { nameOf, TAG_OPTIONS, tagSpecifications, withName } from '../name-tag.ts';
+import { BY_NAME, OF_VPC, ofVpc } from '../network-options.ts';
 import { entryOf, printAcl } from './acl-entry.ts';
 
 const ACL = {
@@ -18,13 +19,7 @@ const ls = defineCommand({
   handler: async (args, { out, open }) => {
     const ctx = open();
     const { describeNetworkAcls } = await import('../../ec2/network-acls/describe-network-acls.ts');
-    const { resolveVpc } = await import('../../ec2/resolve-in-vpc.ts');
-    const response = await describeNetworkAcls(
-      ctx,
-      args.vpc === undefined
-        ? {}
-        : { Filters: [{ Name: 'vpc-id', Values: [await resolveVpc(ctx, args.vpc)] }] },
-    );
+    const response = await describeNetworkAcls(ctx, await ofVpc(ctx, args.vpc));
     out.result(response, () =>
       out.table(
         ['ACL', 'NAME', 'VPC', 'DEFAULT', 'SUBNETS'],
@@ -57,14 +52,17 @@ const create = defineCommand({
   command: 'create <vpc>',
   describe: 'make a network ACL; it denies everything until it has entries',
   positionals: { vpc: { type: 'string', describe: `${BY_NAME}; or default` } },
-  options: { name: NAME },
+  options: { ...TAG_OPTIONS },
   examples: [['acl create lab -n strict', 'then: acl add strict 100 allow -p 443, acl associate web strict']],
   handler: async (args, { out, open }) => {
     const ctx = open();
     const { resolveVpc } = await import('../../ec2/resolve-in-vpc.ts');
     const { createNetworkAcl } = await import('../../ec2/network-acls/create-network-acl.ts');
     const VpcId = await resolveVpc(ctx, String(args['vpc']));
-    const response = createNetworkAcl(ctx, { VpcId, ...named('network-acl', args.name) });
+    const response = createNetworkAcl(ctx, {
+      VpcId,
+      TagSpecifications: tagSpecifications('network-acl', args),
+    });
     out.result(response, () => out.line(withName(response.NetworkAcl?.NetworkAclId, args.name)));
   },
 });
@@ -117,11 +115,12 @@ const replace = defineCommand({
   },
 });
 
-const rmEntry = defineCommand({
-  command: 'rm-entry <acl> <number>',
+const remove = defineCommand({
+  command: 'remove <acl> <number>',
   describe: 'remove an entry',
   positionals: { acl: ACL, number: NUMBER },
   options: { egress: EGRESS },
+  examples: [['acl remove strict 100', 'what it said of arriving traffic']],
   handler: async (args, { out, open }) => {
     const ctx = open();
     const { deleteNetworkAclEntry } = await import('../../ec2/network-acls/delete-network-acl-entry.ts');
@@ -176,9 +175,9 @@ export const acl = defineGroup('acl', 'network ACLs: stateless rules at the bord
   create,
   add,
   replace,
-  rmEntry,
-  rm,
+  remove,
   associate,
+  rm,
 ]);
 
 async function resolve(ctx: Ec2Context, args: Readonly<Record<string, unknown>>): Promise<string> {

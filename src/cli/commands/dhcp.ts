@@ -1,6 +1,7 @@
 import { UsageError } from '../../core/errors.ts';
 import { defineCommand, defineGroup } from '../define-command.ts';
-import { BY_NAME, NAME, named, nameOf, withName } from '../network-options.ts';
+import { nameOf, TAG_OPTIONS, tagSpecifications, withName } from '../name-tag.ts';
+import { BY_NAME } from '../network-options.ts';
 
 const ls = defineCommand({
   command: 'ls',
@@ -35,7 +36,7 @@ const optionsOfSet = {
 const create = defineCommand({
   command: 'create',
   describe: 'make a set of DHCP options; each option is repeatable where it may have several values',
-  options: { ...optionsOfSet, name: NAME },
+  options: { ...optionsOfSet, ...TAG_OPTIONS },
   examples: [
     ['dhcp create --domain-name lab.example -n lab', 'then: dhcp associate lab lab'],
     ['dhcp create --domain-name-servers 10.0.0.53 --domain-name-servers AmazonProvidedDNS', 'two resolvers'],
@@ -49,7 +50,7 @@ const create = defineCommand({
     const { createDhcpOptions } = await import('../../ec2/dhcp-options/create-dhcp-options.ts');
     const response = createDhcpOptions(open(), {
       DhcpConfigurations: given,
-      ...named('dhcp-options', args.name),
+      TagSpecifications: tagSpecifications('dhcp-options', args),
     });
     out.result(response, () => out.line(withName(response.DhcpOptions?.DhcpOptionsId, args.name)));
   },

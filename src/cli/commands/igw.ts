@@ -1,6 +1,7 @@
 import { UsageError } from '../../core/errors.ts';
 import { defineCommand, defineGroup } from '../define-command.ts';
-import { BY_NAME, NAME, named, nameOf, withName } from '../network-options.ts';
+import { nameOf, TAG_OPTIONS, tagSpecifications, withName } from '../name-tag.ts';
+import { BY_NAME } from '../network-options.ts';
 
 const IGW = { type: 'string', describe: `internet gateway: ${BY_NAME}` } as const;
 
@@ -27,7 +28,7 @@ const ls = defineCommand({
 const create = defineCommand({
   command: 'create',
   describe: 'make an internet gateway, and attach it to a VPC',
-  options: { vpc: { type: 'string', describe: 'the VPC to attach it to at once' }, name: NAME },
+  options: { vpc: { type: 'string', describe: 'the VPC to attach it to at once' }, ...TAG_OPTIONS },
   examples: [['igw create --vpc lab -n lab-igw', 'then: route add lab default lab-igw']],
   handler: async (args, { out, open }) => {
     const ctx = open();
@@ -36,7 +37,9 @@ const create = defineCommand({
     const { attachInternetGateway } = await import('../../ec2/internet-gateways/attach-internet-gateway.ts');
     const { deleteInternetGateway } = await import('../../ec2/internet-gateways/delete-internet-gateway.ts');
     const VpcId = args.vpc === undefined ? undefined : await resolveVpc(ctx, args.vpc);
-    const response = createInternetGateway(ctx, named('internet-gateway', args.name));
+    const response = createInternetGateway(ctx, {
+      TagSpecifications: tagSpecifications('internet-gateway', args),
+    });
     const { InternetGatewayId } = response.InternetGateway ?? {};
     if (VpcId !== undefined)
       try {

@@ -1,5 +1,6 @@
 import { defineCommand, defineGroup } from '../define-command.ts';
-import { BY_NAME, NAME, named, nameOf, withName } from '../network-options.ts';
+import { nameOf, TAG_OPTIONS, tagSpecifications, withName } from '../name-tag.ts';
+import { BY_NAME } from '../network-options.ts';
 
 const ls = defineCommand({
   command: 'ls',
@@ -33,7 +34,7 @@ const create = defineCommand({
   options: {
     eip: { type: 'string', describe: 'elastic address to leave with: address, id or Name tag' },
     address: { type: 'string', describe: 'its private address in the subnet' },
-    name: NAME,
+    ...TAG_OPTIONS,
   },
   examples: [['nat create public --eip 198.51.100.7 -n lab-nat', 'then: route add private default lab-nat']],
   handler: async (args, { out, open }) => {
@@ -44,7 +45,7 @@ const create = defineCommand({
       SubnetId: resolveId(ctx.db, 'subnet', String(args['subnet'])),
       ...(args.eip === undefined ? {} : { AllocationId: resolveId(ctx.db, 'address', args.eip) }),
       ...(args.address === undefined ? {} : { PrivateIpAddress: args.address }),
-      ...named('natgateway', args.name),
+      TagSpecifications: tagSpecifications('natgateway', args),
     });
     const { NatGatewayId, NatGatewayAddresses: [address] = [] } = response.NatGateway ?? {};
     out.result(response, () => out.line(`${withName(NatGatewayId, args.name)}  ${address?.PublicIp ?? ''}`));

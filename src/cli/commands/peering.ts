@@ -1,5 +1,6 @@
 import { defineCommand, defineGroup } from '../define-command.ts';
-import { BY_NAME, NAME, named, nameOf, withName } from '../network-options.ts';
+import { nameOf, TAG_OPTIONS, tagSpecifications, withName } from '../name-tag.ts';
+import { BY_NAME } from '../network-options.ts';
 
 const PEERING = { peering: { type: 'string', describe: BY_NAME } } as const;
 
@@ -35,8 +36,12 @@ const create = defineCommand({
     peer: { type: 'string', describe: 'the other one, whose block must not overlap' },
   },
   options: {
-    pending: { type: 'boolean', default: false, describe: 'only ask for it: peering accept says yes' },
-    name: NAME,
+    pending: {
+      type: 'boolean',
+      default: false,
+      describe: 'only ask for it: peering accept says yes, peering reject no',
+    },
+    ...TAG_OPTIONS,
   },
   examples: [
     ['peering create lab shop -n lab-shop', 'then: route add lab 10.1.0.0/16 lab-shop, and the other way'],
@@ -52,7 +57,7 @@ const create = defineCommand({
     const asked = createVpcPeeringConnection(ctx, {
       VpcId: await resolveVpc(ctx, String(args['vpc'])),
       PeerVpcId: await resolveVpc(ctx, String(args['peer'])),
-      ...named('vpc-peering-connection', args.name),
+      TagSpecifications: tagSpecifications('vpc-peering-connection', args),
     });
     const { VpcPeeringConnectionId } = asked.VpcPeeringConnection ?? {};
     const response = args.pending ? asked : await acceptVpcPeeringConnection(ctx, { VpcPeeringConnectionId });
@@ -83,6 +88,22 @@ const accept = defineCommand({
   },
 });
 
+const reject = defineCommand({
+  command: 'reject <peering>',
+  describe: 'turn a pending peering connection down; it is gone then',
+  positionals: PEERING,
+  handler: async (args, { out, open }) => {
+    const ctx = open();
+    const { resolveId } = await import('../../ec2/resolve-resource.ts');
+    const { rejectVpcPeeringConnection } =
+      await import('../../ec2/vpc-peering-connections/reject-vpc-peering-connection.ts');
+    const VpcPeeringConnectionId = resolveId(ctx.db, 'vpcPeeringConnection', String(args['peering']));
+    out.result(rejectVpcPeeringConnection(ctx, { VpcPeeringConnectionId }), () =>
+      out.line(`${VpcPeeringConnectionId}  rejected`),
+    );
+  },
+});
+
 const rm = defineCommand({
   command: 'rm <peering>',
   describe: 'remove a peering connection, pending or active; routes through it become blackholes',
@@ -101,6 +122,6 @@ const rm = defineCommand({
 
 export const peering = defineGroup(
   'peering',
-  'peering connections between VPCs: list, create, accept, remove',
-  [ls, create, accept, rm],
+  'peering connections between VPCs: list, create, accept, reject, remove',
+  [ls, create, accept, reject, rm],
 );

@@ -2,7 +2,8 @@ import type { Route, RouteTable } from '@aws-sdk/client-ec2';
 import { UsageError } from '../../core/errors.ts';
 import type { Ec2Context } from '../../ec2/context.ts';
 import { defineCommand, defineGroup } from '../define-command.ts';
-import { BY_NAME, NAME, named, nameOf, OF_VPC, withName } from '../network-options.ts';
+import { nameOf, TAG_OPTIONS, tagSpecifications, withName } from '../name-tag.ts';
+import { BY_NAME, OF_VPC, ofVpc } from '../network-options.ts';
 
 const TABLE = { type: 'string', describe: `route table: ${BY_NAME}; a VPC stands for its main one` } as const;
 const DESTINATION = { type: 'string', describe: 'IPv4 or IPv6 block; default is 0.0.0.0/0' } as const;
@@ -18,13 +19,7 @@ const ls = defineCommand({
   handler: async (args, { out, open }) => {
     const ctx = open();
     const { describeRouteTables } = await import('../../ec2/route-tables/describe-route-tables.ts');
-    const { resolveVpc } = await import('../../ec2/resolve-in-vpc.ts');
-    const response = await describeRouteTables(
-      ctx,
-      args.vpc === undefined
-        ? {}
-        : { Filters: [{ Name: 'vpc-id', Values: [await resolveVpc(ctx, args.vpc)] }] },
-    );
+    const response = await describeRouteTables(ctx, await ofVpc(ctx, args.vpc));
     out.result(response, () =>
       out.table(
         ['TABLE', 'NAME', 'VPC', 'DESTINATION', 'TARGET', 'STATE', 'USED BY'],
@@ -48,14 +43,17 @@ const create = defineCommand({
   command: 'create <vpc>',
   describe: 'make a route table; subnets use it once it is associated with them',
   positionals: { vpc: { type: 'string', describe: `${BY_NAME}; or default` } },
-  options: { name: NAME },
+  options: { ...TAG_OPTIONS },
   examples: [['route create lab -n private', 'then: route associate db private']],
   handler: async (args, { out, open }) => {
     const ctx = open();
     const { createRouteTable } = await import('../../ec2/route-tables/create-route-table.ts');
     const { resolveVpc } = await import('../../ec2/resolve-in-vpc.ts');
     const VpcId = await resolveVpc(ctx, String(args['vpc']));
-    const response = createRouteTable(ctx, { VpcId, ...named('route-table', args.name) });
+    const response = createRouteTable(ctx, {
+      VpcId,
+      TagSpecifications: tagSpecifications('route-table', args),
+    });
     out.result(response, () => out.line(withName(response.RouteTable?.RouteTableId, args.name)));
   },
 });
@@ -94,11 +92,11 @@ const replace = defineCommand({
   },
 });
 
-const rm = defineCommand({
-  command: 'rm <table> <destination>',
+const remove = defineCommand({
+  command: 'remove <table> <destination>',
   describe: 'remove a route',
   positionals: { table: TABLE, destination: DESTINATION },
-  examples: [['route rm lab default', 'nothing leaves any more']],
+  examples: [['route remove lab default', 'nothing leaves any more']],
   handler: async (args, { out, open }) => {
     const ctx = open();
     const { deleteRoute } = await import('../../ec2/route-tables/delete-route.ts');
@@ -111,8 +109,8 @@ const rm = defineCommand({
   },
 });
 
-const tableRm = defineCommand({
-  command: 'table-rm <table>',
+const rm = defineCommand({
+  command: 'rm <table>',
   describe: 'remove a route table that nothing uses',
   positionals: { table: { type: 'string', describe: BY_NAME } },
   handler: async (args, { out, open }) => {
@@ -186,10 +184,10 @@ export const route = defineGroup('route', 'route tables and routes: where traffi
   create,
   add,
   replace,
-  rm,
-  tableRm,
+  remove,
   associate,
   disassociate,
+  rm,
 ]);
 
 async function routeRequest(

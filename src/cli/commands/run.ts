@@ -1,11 +1,12 @@
-import type { BlockDeviceMapping, TagSpecification } from '@aws-sdk/client-ec2';
+import type { BlockDeviceMapping } from '@aws-sdk/client-ec2';
 import { Ec2Error, Interrupted } from '../../core/errors.ts';
 import type { Ec2Context } from '../../ec2/context.ts';
 import type { CloudInitReport } from '../../ec2/instances/cloud-init-report.ts';
 import type { RunInstancesInput } from '../../ec2/instances/plan-launch.ts';
 import { defineCommand, type CommandTools } from '../define-command.ts';
 import { defaultKeyName, findOrPullImage } from '../launch-defaults.ts';
-import { parseBlockDevice, parseTags, TIMEOUT } from '../parse.ts';
+import { TAG_OPTIONS, tagSpecifications } from '../name-tag.ts';
+import { parseBlockDevice, TIMEOUT } from '../parse.ts';
 import { readInput } from '../read-input.ts';
 import { printInstances } from '../print-instances.ts';
 import { printVerdict } from '../print-report.ts';
@@ -13,7 +14,7 @@ import { NETWORK_OPTIONS, networkRequest } from '../run-network.ts';
 
 const options = {
   type: { alias: 't', type: 'string', describe: 'instance type', default: 't3.micro' },
-  name: { alias: 'n', type: 'string', describe: 'Name tag, usable wherever an id is' },
+  name: TAG_OPTIONS.name,
   key: { alias: 'k', type: 'string', describe: 'key pair; without it the pair that bonami made for you' },
   'user-data': { alias: 'u', type: 'string', describe: 'file with user data, - for standard input' },
   ...NETWORK_OPTIONS,
@@ -27,7 +28,7 @@ const options = {
       'DEVICE=GiB|snap-…[,gp3|io2|…][,iops=N][,throughput=N][,keep], DEVICE=ephemeral0 or DEVICE=none; repeatable',
   },
   count: { alias: 'c', type: 'number', describe: 'how many', default: 1 },
-  tag: { type: 'string', array: true, nargs: 1, describe: 'KEY=VALUE; repeatable' },
+  tag: TAG_OPTIONS.tag,
   wait: {
     choices: ['none', 'running', 'ssh', 'cloud-init'] as const,
     describe: 'what to wait for',
@@ -90,7 +91,7 @@ export const run = defineCommand({
       ...(await networkRequest(ctx, args)),
       BlockDeviceMappings: await blockDevices(ctx, args),
       ...(args.cpus === undefined ? {} : { CpuOptions: { CoreCount: args.cpus, ThreadsPerCore: 1 } }),
-      TagSpecifications: tagSpecifications(args.name, args.tag ?? []),
+      TagSpecifications: tagSpecifications('instance', args),
       MetadataOptions: { HttpTokens: args['metadata-tokens'] },
       ...(args.rm === true ? { InstanceInitiatedShutdownBehavior: 'terminate' } : {}),
       ...(args['dry-run'] === true ? { DryRun: true } : {}),
@@ -219,9 +220,4 @@ async function blockDevices(
   const { resolveImage } = await import('../../ec2/images/resolve-image.ts');
   const { rootDeviceName } = resolveImage(ctx.db, image as string | undefined);
   return [{ DeviceName: rootDeviceName, Ebs: { VolumeSize: disk } }, ...mappings];
-}
-
-function tagSpecifications(name: string | undefined, words: readonly string[]): TagSpecification[] {
-  const tags = [...(name === undefined ? [] : [{ Key: 'Name', Value: name }]), ...parseTags(words)];
-  return tags.length === 0 ? [] : [{ ResourceType: 'instance', Tags: tags }];
 }

@@ -151,6 +151,10 @@ async function changedRule(
   const { IpProtocol, FromPort, ToPort, CidrIpv4, CidrIpv6, PrefixListId, ReferencedGroupInfo } = rule;
   const namesTraffic = [words.proto, words.port, words.type, words.code].some((each) => each !== undefined);
   const peer = words.to ?? words.from;
+  if (peer !== undefined && peer.length > 1)
+    throw new UsageError('a rule has one other end', {
+      hint: 'bonami sg authorize, for a rule of its own for each of the others',
+    });
   const { IpRanges, Ipv6Ranges, PrefixListIds, UserIdGroupPairs } =
     peer === undefined ? {} : await permissionOf(ctx, group.VpcId, { proto: 'all', from: peer });
   const present = { CidrIpv4, CidrIpv6, PrefixListId, ReferencedGroupId: ReferencedGroupInfo?.GroupId };

@@ -1,9 +1,8 @@
 import type { SecurityGroup, SecurityGroupRule } from '@aws-sdk/client-ec2';
-import type { VpcId } from '../../core/ids.ts';
-import type { Ec2Context } from '../../ec2/context.ts';
 import { defineCommand, defineGroup } from '../define-command.ts';
 import { findGroup, GROUP, rulesOf } from '../find-group.ts';
 import { nameOf, TAG_OPTIONS, tagSpecifications } from '../name-tag.ts';
+import { OF_VPC, ofVpc } from '../network-options.ts';
 import type { Output } from '../output.ts';
 import { peerText, trafficText } from '../rule-words.ts';
 import { authorize, modify, revoke } from './sg-rules.ts';
@@ -12,14 +11,11 @@ import { why } from './sg-why.ts';
 const ls = defineCommand({
   command: 'ls',
   describe: 'security groups',
-  options: { vpc: { type: 'string', describe: 'of this VPC only' } },
+  options: { vpc: OF_VPC },
   handler: async (args, { out, open }) => {
     const ctx = open();
     const { describeSecurityGroups } = await import('../../ec2/security-groups/describe-security-groups.ts');
-    const response = await describeSecurityGroups(
-      ctx,
-      args.vpc === undefined ? {} : { Filters: [{ Name: 'vpc-id', Values: [await vpcIdOf(ctx, args.vpc)] }] },
-    );
+    const response = await describeSecurityGroups(ctx, await ofVpc(ctx, args.vpc));
     out.result(response, () =>
       out.table(
         ['GROUP', 'NAME', 'VPC', 'DESCRIPTION'],
@@ -62,12 +58,13 @@ const create = defineCommand({
   ],
   handler: async (args, { out, open }) => {
     const ctx = open();
+    const { resolveVpc } = await import('../../ec2/resolve-in-vpc.ts');
     const { createSecurityGroup } = await import('../../ec2/security-groups/create-security-group.ts');
     const name = String(args['name']);
     const response = await createSecurityGroup(ctx, {
       GroupName: name,
       Description: args.description ?? name,
-      ...(args.vpc === undefined ? {} : { VpcId: await vpcIdOf(ctx, args.vpc) }),
+      ...(args.vpc === undefined ? {} : { VpcId: await resolveVpc(ctx, args.vpc) }),
       TagSpecifications: tagSpecifications('security-group', { tag: args.tag }),
     });
     out.result(response, () => out.line(`${response.GroupId}  ${name}`));
@@ -92,11 +89,6 @@ export const sg = defineGroup(
   'security groups: list, show, create, change, remove, and why traffic does not get through',
   [ls, show, create, authorize, revoke, modify, why, rm],
 );
-
-async function vpcIdOf(ctx: Ec2Context, reference: string): Promise<VpcId> {
-  const { resolveId } = await import('../../ec2/resolve-resource.ts');
-  return resolveId(ctx.db, 'vpc', reference);
-}
 
 function print(out: Output, group: SecurityGroup, rules: readonly SecurityGroupRule[]): void {
   out.facts([

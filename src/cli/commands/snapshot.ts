@@ -1,8 +1,8 @@
 import type { Snapshot } from '@aws-sdk/client-ec2';
 import type { Ec2Context } from '../../ec2/context.ts';
 import { defineCommand, defineGroup } from '../define-command.ts';
+import { TAG_OPTIONS, tagSpecifications } from '../name-tag.ts';
 import { formatAge, type Output } from '../output.ts';
-import { parseTags } from '../parse.ts';
 
 const ls = defineCommand({
   command: 'ls',
@@ -21,11 +21,11 @@ const create = defineCommand({
   positionals: { source: { type: 'string', describe: 'volume or instance, by id or Name tag' } },
   options: {
     description: { type: 'string', describe: 'a sentence about it' },
-    tag: { type: 'string', array: true, nargs: 1, describe: 'KEY=VALUE; repeatable' },
+    ...TAG_OPTIONS,
   },
   examples: [
     ['snapshot create web', 'of everything that the instance web has'],
-    ['snapshot create vol-0123 --tag Name=before-upgrade', 'of one volume, by a name'],
+    ['snapshot create vol-0123 -n before-upgrade', 'of one volume, by a name'],
   ],
   epilogue:
     'A running guest goes on: the snapshot is what a power cut would leave. Nothing is copied but what was written since the last snapshot.',
@@ -33,7 +33,7 @@ const create = defineCommand({
     const ctx = open();
     const about = {
       Description: args.description ?? '',
-      TagSpecifications: [{ ResourceType: 'snapshot' as const, Tags: parseTags(args.tag ?? []) }],
+      TagSpecifications: tagSpecifications('snapshot', args),
     };
     const source = String(args['source']);
     const { createSnapshot, createSnapshots } = await import('../../ec2/snapshots/create-snapshots.ts');
@@ -53,7 +53,7 @@ const copy = defineCommand({
   command: 'copy <snapshot>',
   describe: 'another snapshot of the same contents; it takes no space',
   positionals: { snapshot: { type: 'string', describe: 'snapshot id or Name tag' } },
-  options: { description: { type: 'string', describe: 'a sentence about it' } },
+  options: { description: { type: 'string', describe: 'a sentence about it' }, ...TAG_OPTIONS },
   handler: async (args, { out, open }) => {
     const ctx = open();
     const { resolveSnapshot } = await import('../../ec2/snapshots/resolve-snapshot.ts');
@@ -63,6 +63,7 @@ const copy = defineCommand({
     const made = await copySnapshot(ctx, {
       SourceSnapshotId: snapshotId,
       ...(Description && { Description }),
+      TagSpecifications: tagSpecifications('snapshot', args),
     });
     out.result(made, () => out.line(`${made.SnapshotId}  copied from ${snapshotId}`));
   },

@@ -28,12 +28,12 @@ export const sshConfig = defineCommand({
       await import('../../ec2/instances/ssh-config-file.ts');
     const userConfig = args.config === undefined ? userSshConfig() : resolve(args.config);
     if (args.install === true) {
-      installSshConfig(ctx, userConfig);
+      await installSshConfig(ctx, userConfig);
       out.result({ SshConfig: ctx.layout.sshConfig, IncludedBy: userConfig }, () =>
         out.line(`${userConfig} includes ${ctx.layout.sshConfig}`),
       );
     } else if (args.remove === true) {
-      removeSshConfig(ctx, userConfig);
+      await removeSshConfig(ctx, userConfig);
       out.result({}, () => out.line(`${userConfig} is as it was before`));
     } else {
       const { sshConfig: text } = await import('../../ec2/instances/ssh-config.ts');

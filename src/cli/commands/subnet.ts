@@ -1,7 +1,8 @@
 import { UsageError } from '../../core/errors.ts';
 import type { Ec2Context } from '../../ec2/context.ts';
 import { defineCommand, defineGroup } from '../define-command.ts';
-import { BY_NAME, NAME, named, nameOf, OF_VPC, onOff, withName } from '../network-options.ts';
+import { nameOf, TAG_OPTIONS, tagSpecifications, withName } from '../name-tag.ts';
+import { BY_NAME, OF_VPC, onOff, ofVpc } from '../network-options.ts';
 
 const SUBNET = { subnet: { type: 'string', describe: BY_NAME } } as const;
 
@@ -12,13 +13,7 @@ const ls = defineCommand({
   handler: async (args, { out, open }) => {
     const ctx = open();
     const { describeSubnets } = await import('../../ec2/subnets/describe-subnets.ts');
-    const { resolveVpc } = await import('../../ec2/resolve-in-vpc.ts');
-    const response = await describeSubnets(
-      ctx,
-      args.vpc === undefined
-        ? {}
-        : { Filters: [{ Name: 'vpc-id', Values: [await resolveVpc(ctx, args.vpc)] }] },
-    );
+    const response = await describeSubnets(ctx, await ofVpc(ctx, args.vpc));
     out.result(response, () =>
       out.table(
         ['SUBNET', 'NAME', 'VPC', 'CIDR', 'IPV6', 'ZONE', 'FREE'],
@@ -45,7 +40,7 @@ const create = defineCommand({
   },
   options: {
     zone: { type: 'string', default: 'a', describe: 'a, b or c' },
-    name: NAME,
+    ...TAG_OPTIONS,
     ipv6: { type: 'boolean', describe: "with IPv6: the first free /64 of the VPC's block" },
     'ipv6-cidr': { type: 'string', describe: "with IPv6: this /64 of the VPC's block" },
   },
@@ -65,7 +60,7 @@ const create = defineCommand({
       CidrBlock: String(args['cidr']),
       AvailabilityZone: args.zone.startsWith(ctx.region) ? args.zone : `${ctx.region}${args.zone}`,
       ...(ipv6 === undefined ? {} : { Ipv6CidrBlock: ipv6 }),
-      ...named('subnet', args.name),
+      TagSpecifications: tagSpecifications('subnet', args),
     });
     const { SubnetId, CidrBlock, AvailabilityZone } = response.Subnet ?? {};
     out.result(response, () =>

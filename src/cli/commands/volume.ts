@@ -1,7 +1,8 @@
 import type { Volume } from '@aws-sdk/client-ec2';
 import { defineCommand, defineGroup } from '../define-command.ts';
+import { TAG_OPTIONS, tagSpecifications } from '../name-tag.ts';
 import type { Output } from '../output.ts';
-import { parseTags, VOLUME_TYPE_NAMES } from '../parse.ts';
+import { VOLUME_TYPE_NAMES } from '../parse.ts';
 
 const ls = defineCommand({
   command: 'ls',
@@ -50,7 +51,7 @@ const create = defineCommand({
     type: { choices: VOLUME_TYPE_NAMES, describe: 'volume type, whose limits are then enforced' },
     iops: { type: 'number', describe: 'I/O operations a second (gp3, io1, io2)' },
     throughput: { type: 'number', describe: 'MiB/s (gp3)' },
-    tag: { type: 'string', array: true, nargs: 1, describe: 'KEY=VALUE; repeatable' },
+    ...TAG_OPTIONS,
   },
   examples: [
     ['volume create --size 20', 'an empty one'],
@@ -68,7 +69,7 @@ const create = defineCommand({
       ...(args.type === undefined ? {} : { VolumeType: args.type }),
       ...(args.iops === undefined ? {} : { Iops: args.iops }),
       ...(args.throughput === undefined ? {} : { Throughput: args.throughput }),
-      TagSpecifications: [{ ResourceType: 'volume', Tags: parseTags(args.tag ?? []) }],
+      TagSpecifications: tagSpecifications('volume', args),
     });
     out.result(made, () => printVolume(out, made));
   },

@@ -1,8 +1,9 @@
 import type { Vpc } from '@aws-sdk/client-ec2';
 import { UsageError } from '../../core/errors.ts';
 import type { Ec2Context } from '../../ec2/context.ts';
-import { defineCommand, defineGroup } from '../define-command.ts';
-import { BY_NAME, NAME, named, nameOf, onOff, withName } from '../network-options.ts';
+import { defineCommand, defineGroup, type CommandTools } from '../define-command.ts';
+import { nameOf, TAG_OPTIONS, tagSpecifications, withName } from '../name-tag.ts';
+import { BY_NAME, onOff } from '../network-options.ts';
 import { show } from './vpc-show.ts';
 
 const VPC = { vpc: { type: 'string', describe: `${BY_NAME}; or default` } } as const;
@@ -30,22 +31,31 @@ const ls = defineCommand({
 });
 
 const create = defineCommand({
-  command: 'create <cidr>',
+  command: 'create [cidr]',
   describe: 'make a VPC: a network of its own, with a route table, an ACL and a security group',
   positionals: {
     cidr: { type: 'string', describe: 'IPv4 block from /16 to /28; other VPCs may have it too' },
   },
-  options: { name: NAME, ipv6: { type: 'boolean', describe: 'with IPv6: a /56 of unique local addresses' } },
+  options: {
+    ...TAG_OPTIONS,
+    ipv6: { type: 'boolean', describe: 'with IPv6: a /56 of unique local addresses' },
+    default: { type: 'boolean', describe: 'the default VPC, with its subnets and its way out' },
+  },
   examples: [
     ['vpc create 10.0.0.0/16 -n lab', 'then: subnet create lab 10.0.1.0/24'],
     ['vpc create 10.1.0.0/16 -n six --ipv6', 'with an IPv6 block as well'],
+    ['vpc create --default', 'the default VPC again, after vpc rm default'],
   ],
   handler: async (args, { out, open }) => {
+    if (args.default === true) return createDefault(args, { out, open });
+    const { cidr } = args;
+    if (cidr === undefined)
+      throw new UsageError('which block?', { hint: 'bonami vpc create 10.0.0.0/16, or --default' });
     const { createVpc } = await import('../../ec2/vpcs/create-vpc.ts');
     const response = await createVpc(open(), {
-      CidrBlock: String(args['cidr']),
+      CidrBlock: cidr as string,
       AmazonProvidedIpv6CidrBlock: args.ipv6 === true,
-      ...named('vpc', args.name),
+      TagSpecifications: tagSpecifications('vpc', args),
     });
     const { VpcId, CidrBlock } = response.Vpc ?? {};
     out.result(response, () => out.line(`${withName(VpcId, args.name)}  ${CidrBlock}`));
@@ -107,6 +117,17 @@ export const vpc = defineGroup('vpc', 'virtual private clouds: list, show, creat
   set,
   rm,
 ]);
+
+async function createDefault(
+  args: Readonly<Record<string, unknown>>,
+  { out, open }: Pick<CommandTools, 'out' | 'open'>,
+): Promise<void> {
+  if (['cidr', 'ipv6', 'name', 'tag'].some((each) => args[each] !== undefined))
+    throw new UsageError('the default VPC is made as it is', { hint: 'bonami vpc create --default' });
+  const { createDefaultVpc } = await import('../../ec2/vpcs/create-default-vpc.ts');
+  const response = await createDefaultVpc(open(), {});
+  out.result(response, () => out.line(`${response.Vpc?.VpcId}  ${response.Vpc?.CidrBlock}`));
+}
 
 async function setIpv6(ctx: Ec2Context, VpcId: string, wanted: 'on' | 'off'): Promise<void> {
   const { describeVpcs } = await import('../../ec2/vpcs/describe-vpcs.ts');

@@ -1,6 +1,6 @@
 import { containsAddress, formatCidr, parseIpv4, sizeOf, type Cidr } from '../../core/cidr.ts';
 import { Ec2Error } from '../../core/errors.ts';
-import { blockContains } from '../../core/ip.ts';
+import { blockContains, UNUSABLE_IPV4 } from '../../core/ip.ts';
 import type { HostAddress, HostAddresses } from '../../host/link/host-addresses.ts';
 import type { Address } from '../../store/addresses.ts';
 
@@ -9,16 +9,13 @@ export type Reach = Address['reach'];
 /** For addresses that nobody asked for by name: a documentation range (RFC 5737), which this host reaches only. */
 export const BUILT_IN_RANGE = '203.0.113.0/24';
 
-/** Addresses that nobody can be reached at from elsewhere (IANA: "IPv4 Special-Purpose Address Registry"). */
-const UNUSABLE = ['0.0.0.0/8', '127.0.0.0/8', '169.254.0.0/16', '224.0.0.0/4', '240.0.0.0/4'];
-
 /**
  * Who answers for an address on a host that has these addresses and links. Pure. Throws `InvalidParameterValue` for
  * one that cannot be given away: the host's way out, its router, a network's own.
  */
 export function reachOf(host: HostAddresses, address: string): Reach {
   const value = parseIpv4(address);
-  if (value === undefined || UNUSABLE.some((block) => blockContains(block, address)))
+  if (value === undefined || UNUSABLE_IPV4.some((block) => blockContains(block, address)))
     throw new Ec2Error('InvalidParameterValue', `Value (${address}) for parameter address is invalid.`, {
       hint: 'an IPv4 address like 192.168.1.240',
     });

@@ -8,11 +8,6 @@ import { ec2Tags } from '../tags/ec2-tags.ts';
 import { ec2InstanceInterface } from './ec2-instance-interface.ts';
 import { ec2State } from './instance-state.ts';
 
-/** EC2's private DNS name of an address: `ec2.internal` in us-east-1, `<region>.compute.internal` elsewhere. */
-export function privateDnsName(address: string, region: string): string {
-  return `ip-${address.replaceAll('.', '-')}.${region === 'us-east-1' ? 'ec2.internal' : `${region}.compute.internal`}`;
-}
-
 /** An instance's record, with what hangs on it, as EC2's DescribeInstances shows it. */
 export function ec2Instance(
   ctx: Pick<Ec2Context, 'db' | 'region' | 'ownerId'>,

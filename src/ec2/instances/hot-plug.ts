@@ -39,8 +39,8 @@ export async function unplugNic(
 }
 
 /**
- * Runs work that changes which interfaces a running machine has. Should it be killed in the middle, whoever looks at
- * the instance next makes the machine have those that are recorded. The caller holds the instance's operation lock.
+ * Runs work that changes which interfaces a running machine has. Should it fail, be interrupted or killed, whoever
+ * looks at the instance next makes the machine have those that are recorded. The caller holds the instance's operation lock.
  */
 export async function changingNics<T>(
   ctx: Ec2Context,
@@ -48,23 +48,24 @@ export async function changingNics<T>(
   work: () => Promise<T>,
 ): Promise<T> {
   const { nicChange } = ctx.layout.instance(instance.instanceId);
-  // Nobody else is at work, so somebody was killed.
-  if (existsSync(nicChange)) await settleNics(ctx, instance);
+  // Nobody else is at work, so somebody was killed, or could not finish.
+  const isSettled = !existsSync(nicChange) || (await settleNics(ctx, instance));
   writeFileSync(nicChange, '', { mode: 0o600 });
-  try {
-    return await work();
-  } finally {
-    rmSync(nicChange, { force: true });
-  }
+  const result = await work();
+  if (isSettled) rmSync(nicChange, { force: true });
+  return result;
 }
 
-/** Whether somebody changes the interfaces of a machine, or was killed while they did. */
+/** Whether somebody changes the interfaces of a machine, or did not come to the end of it. */
 export function hasNicChange(ctx: Ec2Context, { instanceId }: Instance): boolean {
   return existsSync(ctx.layout.instance(instanceId).nicChange);
 }
 
-/** Makes a running machine have the interfaces that are recorded, and its VPC's network too. Idempotent. */
-export async function settleNics(ctx: Ec2Context, instance: Instance): Promise<void> {
+/**
+ * Makes a running machine have the interfaces that are recorded, and its VPC's network too. Idempotent. What fails is
+ * told, and done again at the next look; returns whether nothing did. Throws when it is interrupted.
+ */
+export async function settleNics(ctx: Ec2Context, instance: Instance): Promise<boolean> {
   const paths = ctx.layout.instance(instance.instanceId);
   const recorded = networkInterfaces.listBy(ctx.db, 'instance_id', instance.instanceId);
   try {
@@ -79,9 +80,11 @@ export async function settleNics(ctx: Ec2Context, instance: Instance): Promise<v
     }
     await applyVpcNetwork(ctx, instance.vpcId);
   } catch (error) {
-    // Once is enough: what this machine cannot have must not fail every later command.
+    if (ctx.signal.aborted) throw error;
+    // What this machine cannot have must not fail every later command.
     ctx.report.warn(`${instance.instanceId}: ${messageOf(error)}`);
-  } finally {
-    rmSync(paths.nicChange, { force: true });
+    return false;
   }
+  rmSync(paths.nicChange, { force: true });
+  return true;
 }

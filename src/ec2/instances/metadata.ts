@@ -8,7 +8,7 @@ import { tagsOf } from '../../store/tags.ts';
 import { volumes } from '../../store/volumes.ts';
 import { subnets, vpcs } from '../../store/vpcs.ts';
 import type { Ec2Context } from '../context.ts';
-import { privateDnsName } from './ec2-instance.ts';
+import { privateDnsName } from '../../core/private-names.ts';
 import { ACTIVE_STATES } from './instance-state.ts';
 
 /** The records behind one address, as the metadata service's own type; undefined when no active instance has it. */
@@ -39,7 +39,7 @@ function describe(ctx: Ec2Context, instance: Instance) {
     region: ctx.region,
     accountId: ctx.ownerId,
     launchTime: instance.launchTime,
-    securityGroups: groupsOf(ctx, attached[0]?.securityGroupIds ?? instance.securityGroupIds),
+    securityGroups: groupsOf(ctx, attached[0]?.securityGroupIds ?? []),
     publicKey: key && { name: key.keyName, line: key.publicKey },
     rootDeviceName: instance.rootDeviceName,
     otherDevices: volumes

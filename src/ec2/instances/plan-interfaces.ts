@@ -6,13 +6,13 @@ import type { Subnet } from '../../store/vpcs.ts';
 import type { Ec2Context } from '../context.ts';
 import type { InstanceType } from '../instance-types/instance-types.ts';
 import { resolveSubnet } from '../subnets/resolve-subnet.ts';
-import { ensureDefaultVpc } from '../vpcs/default-vpc.ts';
+import { requireDefaultVpc } from '../vpcs/default-vpc.ts';
 import type { RunInstancesInput } from './plan-launch.ts';
 import { plannedInterface, type PlannedInterface } from './planned-interface.ts';
 
 /**
  * The interfaces of each instance of a request, the primary one first. Makes the default VPC when it is needed and
- * there is none. Throws EC2's errors for what is unknown, in use, too much for the type, or does not go together.
+ * there never was one. Throws EC2's errors for what is unknown, in use, too much for the type, or does not go together.
  */
 export async function planInterfaces(
   ctx: Ec2Context,
@@ -75,8 +75,8 @@ async function namelessSubnet(ctx: Ec2Context, request: RunInstancesInput): Prom
       ? specifications.every((each) => (each.SubnetId ?? each.NetworkInterfaceId) !== undefined)
       : request.SubnetId !== undefined;
   if (isNamed) return undefined;
-  const { vpc } = await ensureDefaultVpc(ctx);
-  return resolveSubnet(ctx.db, { vpcId: vpc.vpcId, reference: undefined });
+  const { vpcId } = await requireDefaultVpc(ctx);
+  return resolveSubnet(ctx.db, { vpcId, reference: undefined });
 }
 
 function checkIndices(planned: readonly PlannedInterface[]): void {

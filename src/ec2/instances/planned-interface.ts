@@ -7,7 +7,7 @@ import { checkedDescription } from '../network-interfaces/checked-description.ts
 import type { AddressRequest } from '../network-interfaces/requested-addresses.ts';
 import { recordOf } from '../resource-kinds.ts';
 import { resolveSecurityGroups } from '../security-groups/resolve-security-groups.ts';
-import { availableInterface } from './available-interface.ts';
+import { availableInterface } from '../network-interfaces/available-interface.ts';
 
 export type PlannedInterface = PresentInterface | NewInterface;
 

@@ -11,11 +11,12 @@ const REBOOT_GRACE_MS = 30_000;
 
 /**
  * EC2's RebootInstances: asks the guest to shut down cleanly, then resets it within the same machine process; a
- * guest that does not obey is reset. Also the way out for an instance that a panic or a full disk has paused.
+ * guest that does not obey is reset, and with `force` every one at once. Also the way out for an instance that a panic or a full disk has paused.
  */
 export async function rebootInstances(
   ctx: Ec2Context,
   request: RebootInstancesRequest,
+  { force = false }: { readonly force?: boolean } = {},
 ): Promise<Record<string, never>> {
   const wanted = (request.InstanceIds ?? []).map((id) => getInstance(ctx.db, id));
   await reconcileInstances(ctx);
@@ -23,12 +24,14 @@ export async function rebootInstances(
     withInstance(ctx, { instanceId, purpose: 'reboot' }, async (instance) => {
       requireState(instance, ['running'], 'rebooted');
       await pressPowerAndReset(ctx.layout.instance(instanceId), {
-        graceMs: REBOOT_GRACE_MS,
+        graceMs: force ? 0 : REBOOT_GRACE_MS,
         signal: ctx.signal,
-        onImpatience: () =>
-          ctx.report.warn(
-            `${instanceId} did not shut down within ${REBOOT_GRACE_MS / 1000} s, so it is reset`,
-          ),
+        onImpatience: () => {
+          if (!force)
+            ctx.report.warn(
+              `${instanceId} did not shut down within ${REBOOT_GRACE_MS / 1000} s, so it is reset`,
+            );
+        },
       });
     }),
   );

@@ -7,7 +7,7 @@ import { putTags, type Tags } from '../../store/tags.ts';
 import { checkAddressCount } from '../network-interfaces/interface-limits.ts';
 import { allocateAddresses } from '../network-interfaces/requested-addresses.ts';
 import { recordOf } from '../resource-kinds.ts';
-import { availableInterface } from './available-interface.ts';
+import { availableInterface } from '../network-interfaces/available-interface.ts';
 import type { NewInterface, PlannedInterface, PresentInterface } from './planned-interface.ts';
 
 /**

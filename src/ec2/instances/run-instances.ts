@@ -107,7 +107,7 @@ function recordInstance(
 ): Instance {
   const instanceId = newId('instance');
   const now = ctx.now().toISOString();
-  const [{ subnet, securityGroupIds }] = plan.interfaces;
+  const [{ subnet }] = plan.interfaces;
   const instance: Instance = {
     instanceId,
     reservationId,
@@ -132,7 +132,6 @@ function recordInstance(
     vpcId: subnet.vpcId,
     subnetId: subnet.subnetId,
     availabilityZone: subnet.availabilityZone,
-    securityGroupIds: [...securityGroupIds],
     instanceStore: plan.disks.instanceStore,
     diskBus: plan.diskBus,
     isNetworkLimited: plan.isNetworkLimited,

@@ -4,7 +4,7 @@ import { keyPairs } from '../../store/key-pairs.ts';
 import type { Instance } from '../../store/instances.ts';
 import type { NetworkInterface } from '../../store/network-interfaces.ts';
 import type { Ec2Context } from '../context.ts';
-import { privateDnsName } from './ec2-instance.ts';
+import { privateDnsName } from '../../core/private-names.ts';
 
 /** Writes the NoCloud seed disk of an instance: the same facts that the metadata service would give. */
 export async function writeSeed(

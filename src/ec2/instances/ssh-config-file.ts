@@ -1,19 +1,9 @@
 // The file that OpenSSH reads, and the one line of the user's own configuration that includes it.
-import {
-  chmodSync,
-  existsSync,
-  lstatSync,
-  mkdirSync,
-  readFileSync,
-  realpathSync,
-  renameSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs';
+import { existsSync, rmSync } from 'node:fs';
 import { homedir, userInfo } from 'node:os';
-import { dirname, join } from 'node:path';
-import { errnoOf, HostError } from '../../core/errors.ts';
+import { join } from 'node:path';
+import { putIncludeLine, takeIncludeLine } from '../../host/ssh/include-line.ts';
+import { textOf, writeWhole } from '../../host/ssh/whole-file.ts';
 import type { Ec2Context } from '../context.ts';
 import { sshConfig } from './ssh-config.ts';
 import { sshValue } from './ssh-words.ts';
@@ -24,24 +14,17 @@ export function userSshConfig(): string {
 }
 
 /**
- * Writes the configuration and lets the user's own one include it, by a line at its top: what comes first counts
- * (ssh_config(5)). From then on every command and the agent keep it true. Idempotent.
+ * Writes the configuration and lets the user's own one include it, by a line at its top. From then on every command
+ * and the agent keep it true. Idempotent.
  */
-export function installSshConfig(ctx: Ec2Context, userConfig = userSshConfig()): void {
+export async function installSshConfig(ctx: Ec2Context, userConfig = userSshConfig()): Promise<void> {
   writeWhole(ctx.layout.sshConfig, sshConfig(ctx), 0o600);
-  const line = includeLine(ctx);
-  editUserConfig(userConfig, `put this line at its top yourself: ${line}`, (text) =>
-    text.split('\n').includes(line) ? text : `${line}\n${text}`,
-  );
+  await putIncludeLine(userConfig, includeLine(ctx));
 }
 
 /** Undoes exactly what `installSshConfig` has done. Absent is success. */
-export function removeSshConfig(ctx: Ec2Context, userConfig = userSshConfig()): void {
-  const line = includeLine(ctx);
-  editUserConfig(userConfig, `take this line out of it yourself: ${line}`, (text) => {
-    const lines = text.split('\n');
-    return lines.includes(line) ? lines.toSpliced(lines.indexOf(line), 1).join('\n') : text;
-  });
+export async function removeSshConfig(ctx: Ec2Context, userConfig = userSshConfig()): Promise<void> {
+  await takeIncludeLine(userConfig, includeLine(ctx));
   rmSync(ctx.layout.sshConfig, { force: true });
 }
 
@@ -55,46 +38,6 @@ export function refreshSshConfig(ctx: Ec2Context): void {
 
 function includeLine({ layout }: Ec2Context): string {
   return `Include ${sshValue(layout.sshConfig)}`;
-}
-
-/** Its mode stays, and where it is a link, the file behind it is changed. One that would be empty goes. */
-function editUserConfig(path: string, hint: string, edit: (text: string) => string): void {
-  try {
-    const before = textOf(path) ?? '';
-    const after = edit(before);
-    if (after === before) return;
-    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-    const file = existsSync(path) ? realpathSync(path) : path;
-    if (after === '' && !lstatSync(path).isSymbolicLink()) rmSync(path);
-    else writeWhole(file, after, existsSync(file) ? statSync(file).mode & 0o7777 : 0o600);
-  } catch (cause) {
-    throw new HostError(
-      'SshConfigNotChanged',
-      `'${path}' cannot be changed (${errnoOf(cause) ?? 'no reason known'})`,
-      { cause, hint },
-    );
-  }
-}
-
-/** Whole or not at all: ssh may read it at any moment. */
-function writeWhole(path: string, text: string, mode: number): void {
-  const incoming = `${path}.${process.pid}.new`;
-  try {
-    writeFileSync(incoming, text, { mode: 0o600 });
-    chmodSync(incoming, mode);
-    renameSync(incoming, path);
-  } finally {
-    rmSync(incoming, { force: true });
-  }
-}
-
-function textOf(path: string): string | undefined {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return undefined;
-    throw error;
-  }
 }
 
 function homeFolder(): string {

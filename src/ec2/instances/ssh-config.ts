@@ -2,6 +2,7 @@
 // them find an instance by its name. Names come from tags, which anybody may have written: they are checked here.
 import { isId } from '../../core/ids.ts';
 import { parseIpv4 } from '../../core/cidr.ts';
+import { HOST_LABEL } from '../../core/private-names.ts';
 import { instances, type Instance } from '../../store/instances.ts';
 import { tagsOf } from '../../store/tags.ts';
 import type { Ec2Context } from '../context.ts';
@@ -12,8 +13,6 @@ import { keptKey, knownHosts, sshValue } from './ssh-words.ts';
 
 /** Under which instances are found: `web.bonami`. No such top-level domain exists. */
 const DOMAIN = 'bonami';
-/** RFC 1123, section 2.1. */
-const LABEL = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/i;
 /** useradd(8), with the dots that some systems allow. */
 const USER = /^[a-z_][a-z0-9_.-]{0,31}$/i;
 
@@ -44,7 +43,7 @@ function namesOf({ db }: Ec2Context, ordered: readonly Instance[]): Named {
   const spellings = new Map<string, readonly string[]>();
   for (const instance of ordered) {
     const name = tagsOf(db, instance.instanceId)['Name'] ?? '';
-    if (!LABEL.test(name) || isId('instance', name.toLowerCase())) continue;
+    if (!HOST_LABEL.test(name) || isId('instance', name.toLowerCase())) continue;
     const key = name.toLowerCase();
     bearers.set(key, [...(bearers.get(key) ?? []), instance]);
     // ssh compares host names as they are typed.

@@ -2,15 +2,16 @@ import type { TerminateInstancesRequest, TerminateInstancesResult } from '@aws-s
 import { failpoint } from '../../core/failpoint.ts';
 import { volumes } from '../../store/volumes.ts';
 import type { Ec2Context } from '../context.ts';
-import { haltToTerminated } from './halt.ts';
+import { haltToTerminated, type HaltOptions } from './halt.ts';
 import { ec2State, inState, REASONS } from './instance-state.ts';
 import { forEach, record, withInstance } from './operation.ts';
 import { reconcileInstances } from './reconcile.ts';
 import { getInstance } from './resolve-instance.ts';
 
 /**
- * EC2's TerminateInstances: the machine ends at once when nothing of its disks is kept, and cleanly otherwise;
- * everything with DeleteOnTermination goes. Terminating twice is no error. Resolves when all is gone.
+ * EC2's TerminateInstances: the machine ends at once when nothing of its disks is kept, and cleanly otherwise; with
+ * Force or SkipOsShutdown its guest is not asked. Everything with DeleteOnTermination goes. Terminating twice is no
+ * error. Resolves when all is gone.
  */
 export async function terminateInstances(
   ctx: Ec2Context,
@@ -28,7 +29,7 @@ export async function terminateInstances(
         failpoint('terminate:planned');
         await haltToTerminated(ctx, doomed, {
           reason: REASONS.userStop,
-          manner: keepsDisks(ctx, instanceId) ? 'ask' : 'kill',
+          manner: mannerOf(ctx, instanceId, request),
         });
       }
       return { InstanceId: instanceId, PreviousState: previous, CurrentState: ec2State('terminated') };
@@ -38,8 +39,15 @@ export async function terminateInstances(
   return { TerminatingInstances: [...changes] };
 }
 
-function keepsDisks(ctx: Ec2Context, instanceId: string): boolean {
-  return volumes
+/** What is kept must be flushed, even unasked. */
+function mannerOf(
+  ctx: Ec2Context,
+  instanceId: string,
+  { Force, SkipOsShutdown }: TerminateInstancesRequest,
+): HaltOptions['manner'] {
+  const keepsDisks = volumes
     .listBy(ctx.db, 'instance_id', instanceId)
     .some(({ attachment }) => attachment?.deleteOnTermination === false);
+  if (!keepsDisks) return 'kill';
+  return Force === true || SkipOsShutdown === true ? 'cut' : 'ask';
 }

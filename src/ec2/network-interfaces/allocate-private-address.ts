@@ -27,13 +27,7 @@ export function allocatePrivateAddresses(
   return allocate(db, subnet, { block: subnet.cidrBlock, wanted });
 }
 
-/** As allocatePrivateAddress, of the subnet's IPv6 block, which it must have. */
-export function allocateIpv6Address(db: Db, subnet: Subnet, wanted?: string): string {
-  const [address = ''] = allocateIpv6Addresses(db, subnet, [wanted]);
-  return address;
-}
-
-/** As allocatePrivateAddresses, of the subnet's IPv6 block. */
+/** As allocatePrivateAddresses, of the subnet's IPv6 block, which it must have. */
 export function allocateIpv6Addresses(
   db: Db,
   subnet: Subnet,

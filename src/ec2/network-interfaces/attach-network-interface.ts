@@ -14,6 +14,7 @@ import { requireState } from '../instances/instance-state.ts';
 import { withInstance } from '../instances/operation.ts';
 import { getInstance } from '../instances/resolve-instance.ts';
 import { plugInterface, unplugInterface } from '../vpcs/network.ts';
+import { availableInterface } from './available-interface.ts';
 import { checkAddressCount, checkInterfaceCount } from './interface-limits.ts';
 import { userInterface } from './user-interface.ts';
 
@@ -70,13 +71,7 @@ function recordAttachment(
   request: Partial<AttachNetworkInterfaceRequest>,
 ): NetworkInterface {
   requireState(instance, ['running', 'stopped'], 'given an interface');
-  const present = userInterface(ctx.db, request.NetworkInterfaceId ?? '');
-  if (present.attachment)
-    throw new Ec2Error(
-      'InvalidNetworkInterface.InUse',
-      `Interface: [${present.networkInterfaceId}] in use: ${present.attachment.instanceId} has it.`,
-      { hint: `bonami eni detach ${present.networkInterfaceId}` },
-    );
+  const present = availableInterface(ctx.db, request.NetworkInterfaceId ?? '');
   checkPlace(ctx.db, instance, present);
   const deviceIndex = checkedDeviceIndex(ctx.db, instance, request.DeviceIndex);
   checkInterfaceCount(ctx.db, instance);

@@ -8,7 +8,7 @@ import { securityGroups } from '../../store/security-groups.ts';
 import { subnets } from '../../store/vpcs.ts';
 import { addressesOfInterface } from '../addresses/associations.ts';
 import type { Ec2Context } from '../context.ts';
-import { privateDnsName } from '../instances/ec2-instance.ts';
+import { privateDnsName } from '../../core/private-names.ts';
 import { ec2Tags } from '../tags/ec2-tags.ts';
 
 type Facts = Pick<Ec2Context, 'db' | 'ownerId' | 'region'>;

@@ -1,12 +1,10 @@
 import type { ModifyNetworkInterfaceAttributeRequest } from '@aws-sdk/client-ec2';
 import { Ec2Error } from '../../core/errors.ts';
 import { transact } from '../../store/database.ts';
-import { instances } from '../../store/instances.ts';
 import { networkInterfaces, type NetworkInterface } from '../../store/network-interfaces.ts';
 import type { Db } from '../../store/database.ts';
 import type { Ec2Context } from '../context.ts';
 import { endDryRun } from '../dry-run.ts';
-import { withInstance } from '../instances/operation.ts';
 import { resolveSecurityGroups } from '../security-groups/resolve-security-groups.ts';
 import { applyVpcNetwork } from '../vpcs/network.ts';
 import { checkedDescription } from './checked-description.ts';
@@ -23,15 +21,12 @@ export async function modifyNetworkInterfaceAttribute(
   request: Request,
 ): Promise<Record<string, never>> {
   requireOne(request);
-  const { attachment, vpcId } = userInterface(ctx.db, request.NetworkInterfaceId ?? '');
-  // The groups of the primary interface are the instance's own, whose record its operations write.
-  if (attachment?.deviceIndex === 0 && request.Groups !== undefined)
-    await withInstance(
-      ctx,
-      { instanceId: attachment.instanceId, purpose: 'change the groups of' },
-      async () => Promise.resolve(change(ctx, request)),
-    );
-  else change(ctx, request);
+  const { vpcId } = transact(ctx.db, () => {
+    const present = userInterface(ctx.db, request.NetworkInterfaceId ?? '');
+    networkInterfaces.update(ctx.db, changedInterface(ctx.db, present, request));
+    endDryRun(request);
+    return present;
+  });
   await applyVpcNetwork(ctx, vpcId);
   return {};
 }
@@ -50,16 +45,6 @@ function requireOne({ Groups, SourceDestCheck, Description, Attachment }: Reques
       `Fields for multiple attribute types specified: ${given.map(([name]) => name).join(', ')}`,
       { hint: 'one request for each' },
     );
-}
-
-function change(ctx: Ec2Context, request: Request): void {
-  transact(ctx.db, () => {
-    const present = userInterface(ctx.db, request.NetworkInterfaceId ?? '');
-    const changed = changedInterface(ctx.db, present, request);
-    networkInterfaces.update(ctx.db, changed);
-    if (request.Groups !== undefined) updateInstanceGroups(ctx.db, changed);
-    endDryRun(request);
-  });
 }
 
 function changedInterface(db: Db, present: NetworkInterface, request: Request): NetworkInterface {
@@ -91,10 +76,4 @@ function changedAttachment(
   return DeleteOnTermination === undefined
     ? attachment
     : { ...attachment, deleteOnTermination: DeleteOnTermination };
-}
-
-function updateInstanceGroups(db: Db, { attachment, securityGroupIds }: NetworkInterface): void {
-  if (attachment?.deviceIndex !== 0) return;
-  const instance = instances.get(db, attachment.instanceId);
-  if (instance) instances.update(db, { ...instance, securityGroupIds });
 }

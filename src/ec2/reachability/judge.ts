@@ -4,7 +4,7 @@ import { united, without, type Ports } from '../../host/firewall/ports.ts';
 import type { NetworkAcl, NetworkAclEntry } from '../../store/network-acls.ts';
 import { addressesOf } from '../../store/network-interfaces.ts';
 import type { SecurityGroup, SecurityGroupRule } from '../../store/security-groups.ts';
-import { trafficMatch } from '../security-groups/ruleset.ts';
+import { aclMatch, trafficMatch } from '../security-groups/ruleset.ts';
 import type { VpcRecords } from '../vpcs/vpc-records.ts';
 import { rangesOf, shareOf, type Traffic } from './traffic.ts';
 
@@ -92,7 +92,7 @@ export function judgeAcl({ acl, direction, other, traffic }: AclAsked): AclAnswe
   let left = rangesOf(traffic);
   let passes: readonly Ports[] = [];
   for (const entry of entriesOf(acl, direction, other)) {
-    const { ranges, isPart } = shareOf(entryMatch(entry), traffic);
+    const { ranges, isPart } = shareOf(aclMatch(entry), traffic);
     const taken = without(left, without(left, ranges));
     if (entry.ruleAction === 'allow' && taken.length > 0) {
       allowedBy.push(entry);
@@ -118,14 +118,4 @@ function entriesOf(
     .filter(({ egress }) => egress === (direction === 'out'))
     .filter(({ cidrBlock }) => familyOf(cidrBlock) === familyOf(other) && blockContains(cidrBlock, other))
     .toSorted((a, b) => a.ruleNumber - b.ruleNumber);
-}
-
-const PROTOCOLS: Readonly<Record<string, string>> = { '1': 'icmp', '6': 'tcp', '17': 'udp', '58': 'icmpv6' };
-
-function entryMatch({ protocol, portRange, icmpTypeCode }: NetworkAclEntry): ReturnType<typeof trafficMatch> {
-  return trafficMatch({
-    ipProtocol: PROTOCOLS[protocol] ?? protocol,
-    fromPort: portRange?.from ?? icmpTypeCode?.type ?? null,
-    toPort: portRange?.to ?? icmpTypeCode?.code ?? null,
-  });
 }

@@ -11,6 +11,7 @@ import type { Route, RouteTable } from '../../store/route-tables.ts';
 import { subnets, vpcs, type Vpc } from '../../store/vpcs.ts';
 import type { Ec2Context } from '../context.ts';
 import { ec2Tags } from '../tags/ec2-tags.ts';
+import { blocksOf } from '../vpcs/router-spec.ts';
 import { isActiveRoute } from './active-route.ts';
 
 /** EC2's RouteTable: the local routes first, which every table has. */
@@ -21,7 +22,7 @@ export function ec2RouteTable(ctx: Ec2Context, { routeTableId, vpcId, routes }: 
     VpcId: vpcId,
     OwnerId: ctx.ownerId,
     Routes: [
-      ...(vpc === undefined ? [] : localDestinations(vpc)).map((block) => ({
+      ...(vpc === undefined ? [] : blocksOf(vpc)).map((block) => ({
         ...destinationOf(block),
         GatewayId: 'local',
         Origin: 'CreateRouteTable' as const,
@@ -33,11 +34,6 @@ export function ec2RouteTable(ctx: Ec2Context, { routeTableId, vpcId, routes }: 
     PropagatingVgws: [],
     Tags: ec2Tags(ctx.db, routeTableId),
   };
-}
-
-/** The VPC's own blocks, which are reached without a gateway. */
-export function localDestinations({ cidrBlock, ipv6 }: Vpc): readonly string[] {
-  return ipv6 === null ? [cidrBlock] : [cidrBlock, ipv6.cidrBlock];
 }
 
 function associationsOf(db: Db, routeTableId: RouteTableId, vpc: Vpc | undefined): RouteTableAssociation[] {

@@ -2,7 +2,7 @@
 import type { CreateRouteRequest, DeleteRouteRequest } from '@aws-sdk/client-ec2';
 import { Ec2Error } from '../../core/errors.ts';
 import type { VpcId } from '../../core/ids.ts';
-import { blockContains, familyOf, prefixOf } from '../../core/ip.ts';
+import { blockWithin, familyOf } from '../../core/ip.ts';
 import type { Db } from '../../store/database.ts';
 import { networkInterfaces } from '../../store/network-interfaces.ts';
 import type { RouteTable, RouteTarget } from '../../store/route-tables.ts';
@@ -10,7 +10,7 @@ import { vpcs } from '../../store/vpcs.ts';
 import { getInstance } from '../instances/resolve-instance.ts';
 import { recordOf } from '../resource-kinds.ts';
 import { canonicalCidr } from '../vpcs/cidr-block.ts';
-import { localDestinations } from './ec2-route-table.ts';
+import { blocksOf } from '../vpcs/router-spec.ts';
 
 /** The destination in its canonical form. Throws `MissingParameter`, `InvalidParameterValue`. */
 export function requestedDestination({
@@ -41,13 +41,13 @@ const RESERVED = ['169.254.168.0/22', 'fd00:ec2::/32'];
 /** Refuses what lies within the VPC's own blocks or the reserved ones, as EC2 does. */
 export function refuseLocalDestination(db: Db, { vpcId }: RouteTable, destination: string): void {
   const vpc = recordOf(db, 'vpc', vpcId);
-  if (localDestinations(vpc).some((block) => isWithin(destination, block)))
+  if (blocksOf(vpc).some((block) => blockWithin(destination, block)))
     throw new Ec2Error(
       'InvalidParameterValue',
       `The destination CIDR block ${destination} is equal to or more specific than one of this VPC's CIDR blocks.`,
-      { hint: `${localDestinations(vpc).join(' and ')} are reached by the local routes` },
+      { hint: `${blocksOf(vpc).join(' and ')} are reached by the local routes` },
     );
-  const reserved = RESERVED.find((block) => isWithin(destination, block));
+  const reserved = RESERVED.find((block) => blockWithin(destination, block));
   if (reserved !== undefined)
     throw new Ec2Error(
       'InvalidParameterValue',
@@ -57,11 +57,7 @@ export function refuseLocalDestination(db: Db, { vpcId }: RouteTable, destinatio
 
 export function isLocalDestination(db: Db, { vpcId }: RouteTable, destination: string): boolean {
   const vpc = vpcs.get(db, vpcId);
-  return vpc !== undefined && localDestinations(vpc).includes(destination);
-}
-
-function isWithin(inner: string, outer: string): boolean {
-  return prefixOf(inner) >= prefixOf(outer) && blockContains(outer, inner.split('/')[0] ?? '');
+  return vpc !== undefined && blocksOf(vpc).includes(destination);
 }
 
 /** The names of the targets that we have. */

@@ -8,7 +8,7 @@ import type { Ec2Context } from '../context.ts';
 import { endDryRun } from '../dry-run.ts';
 import { recordOf } from '../resource-kinds.ts';
 import { ec2Tags, specifiedTags } from '../tags/ec2-tags.ts';
-import { ensureDefaultVpc } from '../vpcs/default-vpc.ts';
+import { requireDefaultVpc } from '../vpcs/default-vpc.ts';
 import { everythingOut } from '../vpcs/record-vpc.ts';
 
 /** AWS: CreateSecurityGroup: up to 255 of these characters. */
@@ -16,7 +16,7 @@ const TEXT = /^[\w .:/()#,@[\]+=&;{}!$*-]{1,255}$/;
 
 /**
  * EC2's CreateSecurityGroup: nothing in, everything out; in the default VPC when none is named. Throws
- * `InvalidGroup.Duplicate`.
+ * `InvalidGroup.Duplicate`, or `VPCIdNotSpecified` when none is named and there is no default one.
  */
 export async function createSecurityGroup(
   ctx: Ec2Context,
@@ -25,7 +25,7 @@ export async function createSecurityGroup(
   const { GroupName: groupName = '', Description: description = '' } = request;
   checkTexts(groupName, description);
   const tags = specifiedTags(request.TagSpecifications, 'security-group');
-  const wantedVpcId = request.VpcId ?? (await ensureDefaultVpc(ctx)).vpc.vpcId;
+  const wantedVpcId = request.VpcId ?? (await requireDefaultVpc(ctx)).vpcId;
   const groupId = newId('securityGroup');
   transact(ctx.db, () => {
     const vpc = recordOf(ctx.db, 'vpc', wantedVpcId);

@@ -10,7 +10,7 @@ import type { Ec2Context } from '../context.ts';
 import { filterTests, type FilterTable } from '../filters.ts';
 import { recordsOf } from '../resource-kinds.ts';
 import { ec2Tags, tagFilters } from '../tags/ec2-tags.ts';
-import { ensureDefaultVpc } from '../vpcs/default-vpc.ts';
+import { ensureDefaultVpc, presentDefaultVpc } from '../vpcs/default-vpc.ts';
 import { ec2Permissions } from './ec2-rule.ts';
 
 /** EC2's DescribeSecurityGroups; a name means a group of the default VPC. Throws `InvalidGroup.NotFound`. */
@@ -18,8 +18,8 @@ export async function describeSecurityGroups(
   ctx: Ec2Context,
   { GroupIds = [], GroupNames = [], Filters = [] }: DescribeSecurityGroupsRequest,
 ): Promise<DescribeSecurityGroupsResult> {
-  const { vpc } = await ensureDefaultVpc(ctx);
-  const named = namedGroups(ctx.db, vpc.vpcId, GroupNames);
+  await ensureDefaultVpc(ctx);
+  const named = GroupNames.length === 0 ? undefined : namedGroups(ctx.db, GroupNames);
   const tests = filterTests(Filters, filters(ctx));
   const found = recordsOf(ctx.db, 'securityGroup', GroupIds)
     .filter(({ groupId }) => named === undefined || named.has(groupId))
@@ -27,8 +27,8 @@ export async function describeSecurityGroups(
   return { SecurityGroups: found.map((group) => ec2Group(ctx, group)) };
 }
 
-function namedGroups(db: Db, vpcId: string, names: readonly string[]): ReadonlySet<string> | undefined {
-  if (names.length === 0) return undefined;
+function namedGroups(db: Db, names: readonly string[]): ReadonlySet<string> {
+  const { vpcId } = presentDefaultVpc(db);
   const present = securityGroups.listBy(db, 'vpc_id', vpcId);
   return new Set(
     names.map((name) => {

@@ -1,8 +1,8 @@
 import { Ec2Error } from '../../core/errors.ts';
 import type { Db } from '../../store/database.ts';
 import { securityGroups, type SecurityGroup } from '../../store/security-groups.ts';
-import { vpcs } from '../../store/vpcs.ts';
 import { recordOf } from '../resource-kinds.ts';
+import { presentDefaultVpc } from '../vpcs/default-vpc.ts';
 
 export interface GroupReference {
   readonly GroupId?: string | undefined;
@@ -17,14 +17,12 @@ export function groupOfRequest(db: Db, { GroupId, GroupName }: GroupReference): 
     throw new Ec2Error('MissingParameter', 'The request must contain the parameter groupId', {
       hint: 'bonami sg ls',
     });
-  const [defaultVpc] = vpcs.listBy(db, 'is_default', 1);
-  const found = securityGroups
-    .listBy(db, 'vpc_id', defaultVpc?.vpcId ?? '')
-    .find(({ groupName }) => groupName === GroupName);
+  const { vpcId } = presentDefaultVpc(db);
+  const found = securityGroups.listBy(db, 'vpc_id', vpcId).find(({ groupName }) => groupName === GroupName);
   if (found === undefined)
     throw new Ec2Error(
       'InvalidGroup.NotFound',
-      `The security group '${GroupName}' does not exist in default VPC '${defaultVpc?.vpcId ?? ''}'`,
+      `The security group '${GroupName}' does not exist in default VPC '${vpcId}'`,
       { hint: 'bonami sg ls' },
     );
   return found;

@@ -50,6 +50,14 @@ function changedRules(
 ): ReadonlyMap<string, SecurityGroupRule> {
   if (SecurityGroupRules.length === 0)
     throw new Ec2Error('MissingParameter', 'The request must contain the parameter securityGroupRules');
+  const ids = SecurityGroupRules.map(({ SecurityGroupRuleId = '' }) => SecurityGroupRuleId);
+  const twice = ids.find((id, index) => ids.indexOf(id) !== index);
+  if (twice !== undefined)
+    throw new Ec2Error(
+      'InvalidParameterValue',
+      `The security group rule ID '${twice}' is specified more than once`,
+      { hint: 'each rule once' },
+    );
   return new Map(
     SecurityGroupRules.map(({ SecurityGroupRuleId = '', SecurityGroupRule: wanted = {} }) => [
       SecurityGroupRuleId,

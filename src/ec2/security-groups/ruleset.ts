@@ -200,7 +200,8 @@ function aclEntries(entries: readonly NetworkAclEntry[], families: number): read
   }));
 }
 
-function aclMatch({ protocol, portRange, icmpTypeCode }: NetworkAclEntry): TrafficMatch {
+/** What an entry of a network ACL is about. Shared with whoever explains it. */
+export function aclMatch({ protocol, portRange, icmpTypeCode }: NetworkAclEntry): TrafficMatch {
   const number = Number(protocol);
   if (number === -1) return { kind: 'all' };
   if (number === 6 || number === 17)

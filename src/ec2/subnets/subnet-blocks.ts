@@ -1,5 +1,5 @@
 import { Ec2Error } from '../../core/errors.ts';
-import { blockContains, blocksOverlap, formatIpv6, parseCidr6, prefixOf } from '../../core/ip.ts';
+import { blocksOverlap, blockWithin, formatIpv6, parseCidr6, prefixOf } from '../../core/ip.ts';
 import type { Db } from '../../store/database.ts';
 import { subnets, type Vpc } from '../../store/vpcs.ts';
 import { canonicalCidr } from '../vpcs/cidr-block.ts';
@@ -11,7 +11,7 @@ import { canonicalCidr } from '../vpcs/cidr-block.ts';
 export function checkedSubnetBlock(db: Db, vpc: Vpc, text: string): string {
   const block = canonicalCidr(text, 'cidrBlock', 4);
   const prefix = prefixOf(block);
-  if (prefix < 16 || prefix > 28 || !isInside(block, vpc.cidrBlock))
+  if (prefix < 16 || prefix > 28 || !blockWithin(block, vpc.cidrBlock))
     throw new Ec2Error('InvalidSubnet.Range', `The CIDR '${text}' is invalid.`, {
       hint: `a block between /16 and /28 inside ${vpc.cidrBlock}`,
     });
@@ -29,7 +29,7 @@ export function checkedIpv6SubnetBlock(db: Db, vpc: Vpc, text: string): string {
     throw new Ec2Error('InvalidSubnet.Range', `The vpc '${vpc.vpcId}' has no IPv6 CIDR block`, {
       hint: `bonami vpc set ${vpc.vpcId} --ipv6 on`,
     });
-  if (prefixOf(block) !== 64 || !isInside(block, vpc.ipv6.cidrBlock))
+  if (prefixOf(block) !== 64 || !blockWithin(block, vpc.ipv6.cidrBlock))
     throw new Ec2Error('InvalidSubnet.Range', `The CIDR '${text}' is invalid.`, {
       hint: `a /64 inside ${vpc.ipv6.cidrBlock}`,
     });
@@ -50,10 +50,6 @@ export function freeIpv6SubnetBlock(db: Db, { vpcId, ipv6 }: Vpc): string | unde
     if (!taken.has(block)) return block;
   }
   return undefined;
-}
-
-function isInside(inner: string, outer: string): boolean {
-  return prefixOf(inner) >= prefixOf(outer) && blockContains(outer, inner.split('/')[0] ?? '');
 }
 
 function refuseConflict(block: string, others: readonly string[]): void {

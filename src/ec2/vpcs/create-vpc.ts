@@ -1,6 +1,6 @@
 import type { CreateVpcRequest, CreateVpcResult } from '@aws-sdk/client-ec2';
 import { Ec2Error } from '../../core/errors.ts';
-import { blocksOverlap, prefixOf } from '../../core/ip.ts';
+import { blocksOverlap, prefixOf, UNUSABLE_IPV4 } from '../../core/ip.ts';
 import { transact } from '../../store/database.ts';
 import { putTags } from '../../store/tags.ts';
 import type { Ec2Context } from '../context.ts';
@@ -9,9 +9,6 @@ import { specifiedTags } from '../tags/ec2-tags.ts';
 import { canonicalCidr } from './cidr-block.ts';
 import { ec2Vpc } from './ec2-vpc.ts';
 import { newIpv6Block, recordVpc } from './record-vpc.ts';
-
-/** Addresses that no host may have (AWS: "VPC CIDR blocks"; IANA IPv4 special-purpose registry). */
-const UNUSABLE = ['0.0.0.0/8', '127.0.0.0/8', '169.254.0.0/16', '224.0.0.0/4', '240.0.0.0/4'];
 
 /**
  * EC2's CreateVpc: a block from /16 to /28, which other VPCs may have too. With `AmazonProvidedIpv6CidrBlock` also a
@@ -39,7 +36,7 @@ export async function createVpc(ctx: Ec2Context, request: CreateVpcRequest): Pro
 function checkedBlock(text: string): string {
   const block = canonicalCidr(text, 'cidrBlock', 4);
   const prefix = prefixOf(block);
-  if (prefix < 16 || prefix > 28 || UNUSABLE.some((each) => blocksOverlap(each, block)))
+  if (prefix < 16 || prefix > 28 || UNUSABLE_IPV4.some((each) => blocksOverlap(each, block)))
     throw new Ec2Error('InvalidVpc.Range', `The CIDR '${text}' is invalid.`, {
       hint: 'a block between /16 and /28, like 10.0.0.0/16',
     });

@@ -1,11 +1,12 @@
 import { overlaps, parseCidr, subBlock, formatCidr } from '../../core/cidr.ts';
-import { HostError } from '../../core/errors.ts';
+import { Ec2Error, HostError } from '../../core/errors.ts';
 import { newId } from '../../core/ids.ts';
 import { OWN_NAMESPACE } from '../../host/link/namespace.ts';
 import { hostNetworks } from '../../host/link/uplink.ts';
 import { transact, type Db } from '../../store/database.ts';
 import { internetGateways } from '../../store/gateways.ts';
-import { subnets, vpcs, type Subnet, type Vpc } from '../../store/vpcs.ts';
+import { isReached, reach } from '../../store/milestones.ts';
+import { vpcs, type Vpc } from '../../store/vpcs.ts';
 import type { Ec2Context } from '../context.ts';
 import { recordSubnet, ZONES } from '../subnets/record-subnet.ts';
 import { recordDefaultRoute, recordVpc } from './record-vpc.ts';
@@ -21,26 +22,40 @@ const CANDIDATES = [
 ];
 
 /**
- * The default VPC with its subnets, made at first use: a /16, a /20 subnet per zone, a default security group, and
- * an internet gateway unless BONAMI_INTERNET=off (AWS: "Default VPCs"). Two callers at once get the same one.
+ * The default VPC, made at a home's first use of it. Once deleted it stays away until CreateDefaultVpc makes another
+ * (AWS: "Delete your default subnets and default VPC"). Two callers at once get the same one.
  */
-export async function ensureDefaultVpc(
-  ctx: Ec2Context,
-): Promise<{ readonly vpc: Vpc; readonly subnets: readonly Subnet[] }> {
+export async function ensureDefaultVpc(ctx: Ec2Context): Promise<Vpc | undefined> {
   const existing = findDefaultVpc(ctx.db);
-  if (existing) return { vpc: existing, subnets: subnets.listBy(ctx.db, 'vpc_id', existing.vpcId) };
-  const cidrBlock = await freeBlock(ctx);
-  return transact(ctx.db, () => {
-    const vpc = findDefaultVpc(ctx.db) ?? recordDefaultVpc(ctx, cidrBlock);
-    return { vpc, subnets: subnets.listBy(ctx.db, 'vpc_id', vpc.vpcId) };
-  });
+  if (existing !== undefined || isReached(ctx.db, 'default-vpc')) return existing;
+  const cidrBlock = await defaultBlock();
+  return transact(ctx.db, () =>
+    isReached(ctx.db, 'default-vpc') ? findDefaultVpc(ctx.db) : recordDefaultVpc(ctx, cidrBlock),
+  );
+}
+
+/** The same for what cannot do without. Throws `VPCIdNotSpecified`. */
+export async function requireDefaultVpc(ctx: Ec2Context): Promise<Vpc> {
+  await ensureDefaultVpc(ctx);
+  return presentDefaultVpc(ctx.db);
+}
+
+/** The default VPC that is recorded. Throws `VPCIdNotSpecified`. */
+export function presentDefaultVpc(db: Db): Vpc {
+  const vpc = findDefaultVpc(db);
+  if (vpc === undefined)
+    throw new Ec2Error('VPCIdNotSpecified', 'No default VPC for this user.', {
+      hint: 'bonami vpc create --default',
+    });
+  return vpc;
 }
 
 export function findDefaultVpc(db: Db): Vpc | undefined {
   return vpcs.listBy(db, 'is_default', 1)[0];
 }
 
-async function freeBlock(ctx: Ec2Context): Promise<string> {
+/** A block for a default VPC that this host does not use itself. */
+export async function defaultBlock(): Promise<string> {
   // The host's own, whatever networks stand on: what it reaches instances shall reach too.
   const used = await hostNetworks(OWN_NAMESPACE);
   const free = CANDIDATES.find((candidate) => !used.some(({ cidr }) => overlaps(cidr, parseCidr(candidate))));
@@ -48,12 +63,18 @@ async function freeBlock(ctx: Ec2Context): Promise<string> {
     throw new HostError('NoFreeNetwork', `this host uses all of ${CANDIDATES.join(', ')} itself`, {
       hint: 'ip route',
     });
-  if (free !== CANDIDATES[0])
-    ctx.report.info(`this host uses ${CANDIDATES[0]} itself, so the default VPC is ${free}`);
   return free;
 }
 
-function recordDefaultVpc({ db, region }: Ec2Context, cidrBlock: string): Vpc {
+/**
+ * Records a default VPC: a /20 subnet per zone, a default security group, and an internet gateway unless
+ * BONAMI_INTERNET=off (AWS: "Default VPCs"). Call it inside a transaction.
+ */
+export function recordDefaultVpc(ctx: Ec2Context, cidrBlock: string): Vpc {
+  const { db, region } = ctx;
+  if (cidrBlock !== CANDIDATES[0])
+    ctx.report.info(`this host uses ${CANDIDATES[0]} itself, so the default VPC is ${cidrBlock}`);
+  reach(db, 'default-vpc');
   const vpc = recordVpc(db, { cidrBlock, ipv6: null, isDefault: true });
   if (process.env['BONAMI_INTERNET'] !== 'off') {
     const internetGatewayId = newId('internetGateway');

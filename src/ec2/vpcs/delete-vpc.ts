@@ -1,7 +1,6 @@
 import type { DeleteVpcRequest } from '@aws-sdk/client-ec2';
-import type { VpcId } from '../../core/ids.ts';
 import { transact, type Db } from '../../store/database.ts';
-import { internetGateways, natGateways, vpcPeeringConnections } from '../../store/gateways.ts';
+import { internetGateways, natGateways, peeringsOf } from '../../store/gateways.ts';
 import { networkAcls } from '../../store/network-acls.ts';
 import { networkInterfaces } from '../../store/network-interfaces.ts';
 import { routeTables } from '../../store/route-tables.ts';
@@ -75,7 +74,10 @@ function dependentsOf(db: Db, { vpcId, mainRouteTable }: Vpc): readonly Dependen
       'igw detach',
       internetGateways.listBy(db, 'vpc_id', vpcId).map(({ internetGatewayId }) => internetGatewayId),
     ),
-    ...of('peering rm', peeringsOf(db, vpcId)),
+    ...of(
+      'peering rm',
+      peeringsOf(db, vpcId).map(({ vpcPeeringConnectionId }) => vpcPeeringConnectionId),
+    ),
     ...of(
       'sg rm',
       securityGroups
@@ -84,7 +86,7 @@ function dependentsOf(db: Db, { vpcId, mainRouteTable }: Vpc): readonly Dependen
         .map(({ groupId }) => groupId),
     ),
     ...of(
-      'route table-rm',
+      'route rm',
       routeTables
         .listBy(db, 'vpc_id', vpcId)
         .map(({ routeTableId }) => routeTableId)
@@ -98,12 +100,6 @@ function dependentsOf(db: Db, { vpcId, mainRouteTable }: Vpc): readonly Dependen
         .map(({ networkAclId }) => networkAclId),
     ),
   ];
-}
-
-function peeringsOf(db: Db, vpcId: VpcId): readonly string[] {
-  return ['requester_vpc_id', 'accepter_vpc_id'].flatMap((side) =>
-    vpcPeeringConnections.listBy(db, side, vpcId).map(({ vpcPeeringConnectionId }) => vpcPeeringConnectionId),
-  );
 }
 
 function forget(db: Db, table: { remove(db: Db, id: string): void }, id: string): void {

@@ -7,7 +7,7 @@ import { tagFilters } from '../tags/ec2-tags.ts';
 import { ensureDefaultVpc } from './default-vpc.ts';
 import { ec2Vpc, primaryAssociationId } from './ec2-vpc.ts';
 
-/** EC2's DescribeVpcs; an account always has its default VPC. Throws `InvalidVpcID.NotFound`. */
+/** EC2's DescribeVpcs; a new home has its default VPC. Throws `InvalidVpcID.NotFound`. */
 export async function describeVpcs(
   ctx: Ec2Context,
   { VpcIds = [], Filters = [] }: DescribeVpcsRequest,

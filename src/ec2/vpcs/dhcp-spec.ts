@@ -1,5 +1,6 @@
 // What DHCP and DNS say in a VPC: EC2's words in, dnsmasq's out. Pure.
 import { addressAt, formatIpv4, netmask, parseCidr } from '../../core/cidr.ts';
+import { HOST_LABEL, privateDnsName, privateDomain, privateHostName } from '../../core/private-names.ts';
 import type { DhcpHost } from '../../host/dhcp/dnsmasq.ts';
 import type { DhcpNetwork } from '../../host/dhcp/dnsmasq-config.ts';
 import { LINK_MTU } from '../../host/link/router.ts';
@@ -24,6 +25,7 @@ export function dhcpNetwork(
 ): DhcpNetwork {
   const resolver = resolverAddress(vpc);
   const chosen = (key: string): readonly string[] | undefined => dhcpOptions?.configurations[key];
+  const nodeType = chosen('netbios-node-type')?.[0];
   return {
     blocks: [vpc.cidrBlock],
     segments: subnets.map((subnet) => {
@@ -44,15 +46,12 @@ export function dhcpNetwork(
       server === PROVIDED ? (vpc.enableDnsSupport ? [resolver] : []) : [server],
     ),
     timeServers: chosen('ntp-servers') ?? [],
+    netbiosServers: chosen('netbios-name-servers') ?? [],
+    ...(nodeType === undefined ? {} : { netbiosNodeType: nodeType }),
     metadataAddress: METADATA_ADDRESS,
     mtu: LINK_MTU,
     upstream,
   };
-}
-
-/** The domain of private names (AWS: "Amazon EC2 instance hostname types"). */
-export function privateDomain(region: string): string {
-  return region === 'us-east-1' ? 'ec2.internal' : `${region}.compute.internal`;
 }
 
 export function dhcpHosts({ plugged }: VpcRecords, region: string): readonly DhcpHost[] {
@@ -64,7 +63,7 @@ export function dhcpHosts({ plugged }: VpcRecords, region: string): readonly Dhc
       mac: networkInterface.macAddress,
       address: networkInterface.privateIpAddress,
       ...(address6 === undefined ? {} : { address6 }),
-      hostname: hostName(networkInterface.privateIpAddress),
+      hostname: privateHostName(networkInterface.privateIpAddress),
       names: namesOf(each, region),
     };
   });
@@ -74,18 +73,11 @@ export function dhcpHosts({ plugged }: VpcRecords, region: string): readonly Dhc
 function namesOf({ networkInterface, name = '' }: PluggedInterface, region: string): DhcpHost['names'] {
   const isPrimary = networkInterface.attachment?.deviceIndex === 0;
   const label = name.toLowerCase();
-  const given = isPrimary && LABEL.test(label) ? [`${label}.${NAMES_DOMAIN}`] : [];
+  const given = isPrimary && HOST_LABEL.test(label) ? [`${label}.${NAMES_DOMAIN}`] : [];
   return addressesOf(networkInterface).flatMap((address, index) => {
-    const own = address.includes(':') ? [] : [`${hostName(address)}.${privateDomain(region)}`];
+    const own = address.includes(':') ? [] : [privateDnsName(address, region)];
     const isFirst = index === 0 || address === networkInterface.ipv6Addresses[0];
     const names = [...own, ...(isFirst ? given : [])];
     return names.length > 0 ? [{ address, names }] : [];
   });
-}
-
-/** RFC 1123, section 2.1. */
-const LABEL = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/;
-
-function hostName(address: string): string {
-  return `ip-${address.replaceAll('.', '-')}`;
 }

@@ -2,15 +2,16 @@
 import type { VpcId } from '../../core/ids.ts';
 import { isServing } from '../../host/dhcp/dnsmasq.ts';
 import { hasTables } from '../../host/firewall/compare.ts';
+import { missingPasses } from '../../host/firewall/foreign.ts';
 import { probeKernel } from '../../host/link/kernel-state.ts';
 import { namespaceInode } from '../../host/link/namespace.ts';
 import { routerChanges } from '../../host/link/router-changes.ts';
-import { standingUplink } from '../../host/link/uplink.ts';
+import { standingUplink, UPLINK_PREFIX } from '../../host/link/uplink.ts';
 import type { NetworkInterface } from '../../store/network-interfaces.ts';
 import type { Ec2Context } from '../context.ts';
 import { underVpcLock } from './network.ts';
 import { hostLinkName, standing } from './network-note.ts';
-import { blocksOf, tapOf } from './router-spec.ts';
+import { blocksOf, crossingLink, tapOf } from './router-spec.ts';
 import { crossingsThere, presentRecords, settle, wantedNetwork } from './settle-network.ts';
 import { readVpc, type VpcRecords } from './vpc-records.ts';
 
@@ -44,7 +45,11 @@ async function drift(ctx: Ec2Context, vpcId: VpcId): Promise<Drift> {
   const records = await presentRecords(ctx, vpcId);
   const uplink = await standingUplink(ground, { namespace, hostLink: hostLinkName(vpcId) });
   if (uplink === undefined) return { changes: ['its uplink is missing'], cutOff: await cutOff(ctx, vpcId) };
-  const wanted = wantedNetwork(ctx, { records, uplink, crossings: await crossingsThere(ctx, records) });
+  const crossings = await crossingsThere(ctx, records);
+  const lostCrossings = records.peerings.filter(
+    (peering) => standing(ctx, peering.peer.vpcId) !== undefined && !crossings.has(crossingLink(peering)),
+  );
+  const wanted = wantedNetwork(ctx, { records, uplink, crossings });
   const dual = blocksOf(records.vpc).length > 1;
   const { isNew, links, addresses, addresses6, up } = routerChanges(
     wanted.router,
@@ -64,10 +69,18 @@ async function drift(ctx: Ec2Context, vpcId: VpcId): Promise<Drift> {
         ? []
         : ["the host's rules are not all there"]),
       ...(hostRoutes.every((each) => uplink.routes.includes(each)) ? [] : ["the host's route is missing"]),
+      ...lostCrossings.map(({ peer }) => `its link to ${peer.vpcId} is missing`),
+      ...(await foreignFindings(ctx)),
       ...(isServed ? [] : ['its DHCP and DNS server does not run']),
     ],
     cutOff: await cutOff(ctx, vpcId),
   };
+}
+
+async function foreignFindings({ ground }: Ec2Context): Promise<readonly string[]> {
+  if (ground.isRootless) return [];
+  const missing = await missingPasses(ground.namespace, UPLINK_PREFIX);
+  return [...new Set(missing.map(({ chain }) => `the firewall chain '${chain}' does not let it through`))];
 }
 
 async function cutOff(ctx: Ec2Context, vpcId: VpcId): Promise<readonly NetworkInterface[]> {

@@ -30,6 +30,7 @@ export async function applyVpcNetwork(ctx: Ec2Context, vpcId: VpcId): Promise<vo
 
 /** The same for what only security groups, prefix lists and network ACLs say: one transaction of the firewall. */
 export async function applyVpcRules(ctx: Ec2Context, vpcId: VpcId): Promise<void> {
+  await ctx.ground.repair();
   await underVpcLock(ctx, vpcId, 'change the rules', async () => {
     if (standing(ctx, vpcId)) await settleRules(ctx, vpcId);
   });
@@ -38,7 +39,7 @@ export async function applyVpcRules(ctx: Ec2Context, vpcId: VpcId): Promise<void
 /** Plugs a recorded interface into its VPC's network, which is built when it is missing: port, guard, rules, lease. Idempotent. */
 export async function plugInterface(ctx: Ec2Context, each: NetworkInterface): Promise<void> {
   await underVpcLock(ctx, each.vpcId, 'plug an interface', async () => {
-    await settle(ctx, each.vpcId, { joining: each });
+    await settle(ctx, each.vpcId);
     failpoint('launch:network');
   });
   await settlePeers(ctx, each.vpcId);
@@ -75,6 +76,7 @@ export async function removeVpcNetwork(
     rmSync(ctx.layout.vpc(vpcId).runFolder, { recursive: true, force: true });
     await releaseGround(ctx, vpcId);
   });
+  await settlePeers(ctx, vpcId);
 }
 
 /** Starts what serves a standing network and has died or is out of date. For the agent. */
@@ -85,6 +87,7 @@ export async function repairVpcServices(ctx: Ec2Context, vpcId: VpcId): Promise<
 }
 
 async function settleIfStanding(ctx: Ec2Context, vpcId: VpcId, change: Change = {}): Promise<void> {
+  await ctx.ground.repair();
   await underVpcLock(ctx, vpcId, 'change the network', async () => {
     if (standing(ctx, vpcId)) await settle(ctx, vpcId, change);
   });

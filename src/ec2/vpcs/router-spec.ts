@@ -1,6 +1,6 @@
 // The router that a VPC is: EC2's words in, bridges, routes and ports out. Pure.
 import { addressAt, parseCidr } from '../../core/cidr.ts';
-import { blockContains, familyOf, addressAt6, parseCidr6, prefixOf } from '../../core/ip.ts';
+import { blockWithin, familyOf, addressAt6, parseCidr6, prefixOf } from '../../core/ip.ts';
 import { linkName } from '../../core/link-name.ts';
 import type { WayOut } from '../../host/firewall/ruleset.ts';
 import type { Crossing, Hop, Port, Router, SegmentRoute } from '../../host/link/router.ts';
@@ -161,13 +161,9 @@ function natSource(records: VpcRecords, natGatewayId: string, destination: strin
   const gateway = records.natGateways.find((each) => each.natGatewayId === natGatewayId);
   const subnet = records.subnets.find(({ subnetId }) => subnetId === gateway?.subnetId);
   const table = subnet && routeTableOf(records, subnet);
-  const network = destination.split('/')[0] ?? '';
   const isPublic = table?.routes.some(
     ({ destination: block, target }) =>
-      target.kind === 'internetGateway' &&
-      isAttached(records, target.id) &&
-      blockContains(block, network) &&
-      prefixOf(block) <= prefixOf(destination),
+      target.kind === 'internetGateway' && isAttached(records, target.id) && blockWithin(destination, block),
   );
   if (isPublic !== true) return undefined;
   return records.addresses.find(({ allocationId }) => allocationId === gateway?.allocationId)?.carrierIp;

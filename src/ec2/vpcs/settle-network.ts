@@ -15,7 +15,8 @@ import { ensureRouter, joinRouters, type Router } from '../../host/link/router.t
 import { deleteUplink, ensureUplink, linksOf, UPLINK_PREFIX, type Uplink } from '../../host/link/uplink.ts';
 import { withLock } from '../../host/process/lock.ts';
 import { makeFolder } from '../../store/layout.ts';
-import type { NetworkInterface } from '../../store/network-interfaces.ts';
+import { addresses } from '../../store/addresses.ts';
+import { networkInterfaces, type NetworkInterface } from '../../store/network-interfaces.ts';
 import type { Ec2Context } from '../context.ts';
 import { guardsOf, networkRuleset } from '../security-groups/ruleset.ts';
 import { dhcpHosts, dhcpNetwork } from './dhcp-spec.ts';
@@ -25,7 +26,6 @@ import { readVpc, type PluggedInterface, type VpcRecords } from './vpc-records.t
 
 /** What is to be otherwise than recorded. */
 export interface Change {
-  readonly joining?: NetworkInterface;
   /** Left out, whatever is recorded. */
   readonly leaving?: NetworkInterface;
 }
@@ -63,7 +63,7 @@ export async function settleRules(ctx: Ec2Context, vpcId: VpcId): Promise<void> 
 /** Links to peers that are there; none is made. */
 export async function crossingsThere(
   ctx: Ec2Context,
-  { vpc, peerings }: VpcRecords,
+  { vpc, peerings }: Pick<VpcRecords, 'vpc' | 'peerings'>,
 ): Promise<ReadonlySet<string>> {
   if (peerings.length === 0) return new Set();
   const links = await linksOf(ctx.ground.router(vpc.vpcId));
@@ -91,7 +91,7 @@ export function wantedNetwork(
   { ground, region }: Ec2Context,
   { records, uplink, crossings }: NetworkParts,
 ): WantedNetwork {
-  const { vpc, addresses } = records;
+  const { vpc } = records;
   const rules = networkRuleset(records, crossings);
   return {
     router: routerSpec({ records, hostAddress: uplink.hostAddress, crossings }),
@@ -103,7 +103,7 @@ export function wantedNetwork(
       blocks: blocksOf(vpc),
       routerAddress: uplink.routerAddress,
       hasWayOut: rules.hasWayOut,
-      publicAddresses: addresses.map(({ publicIp, carrierIp, reach }) => ({
+      publicAddresses: records.addresses.map(({ publicIp, carrierIp, reach }) => ({
         address: publicIp,
         carrier: carrierIp,
         isHidden: reach === 'host',
@@ -121,11 +121,6 @@ async function begin(ctx: Ec2Context, vpcId: VpcId): Promise<void> {
   await demolish(ctx, vpcId);
   makeFolder(ctx.layout.vpc(vpcId).runFolder, 0o711);
   await createNamespace(ctx.ground.router(vpcId));
-  const { isRootless, namespace } = ctx.ground;
-  for (const chain of isRootless ? [] : await passForeignFirewalls(namespace, UPLINK_PREFIX))
-    ctx.report.warn(
-      `the firewall chain '${chain}' does not let itself be changed: instances may not get out (bonami doctor)`,
-    );
 }
 
 /**
@@ -149,17 +144,28 @@ export async function presentRecords(
   };
 }
 
-async function settleUplink(ctx: Ec2Context, { vpc, addresses }: VpcRecords): Promise<Uplink> {
+/** Other firewalls build their chains anew as they please, so they are asked each time. */
+async function passFirewalls({ ground, report }: Ec2Context): Promise<void> {
+  if (ground.isRootless) return;
+  for (const chain of await passForeignFirewalls(ground.namespace, UPLINK_PREFIX))
+    report.warn(
+      `the firewall chain '${chain}' does not let itself be changed: instances may not get out (bonami doctor)`,
+    );
+}
+
+async function settleUplink(ctx: Ec2Context, { vpc, addresses: elastic }: VpcRecords): Promise<Uplink> {
+  await passFirewalls(ctx);
   const uplink = await ensureUplink({
     ground: ctx.ground,
     namespace: ctx.ground.router(vpc.vpcId),
     hostLink: hostLinkName(vpc.vpcId),
     cidr: vpc.cidrBlock,
-    carriers: addresses.map(({ carrierIp }) => carrierIp),
+    carriers: elastic.map(({ carrierIp }) => carrierIp),
   });
   await answerOnLan(ctx.ground.namespace, {
     note: join(ctx.layout.vpc(vpc.vpcId).runFolder, 'lan.json'),
-    addresses: addresses.filter(({ reach }) => reach === 'lan').map(({ publicIp }) => publicIp),
+    addresses: elastic.filter(({ reach }) => reach === 'lan').map(({ publicIp }) => publicIp),
+    elsewhere: addressesElsewhere(ctx, vpc.vpcId),
   });
   if (!uplink.routed && !ctx.ground.isRootless && standing(ctx, vpc.vpcId)?.reachableFromHost !== false)
     ctx.report.warn(
@@ -168,8 +174,22 @@ async function settleUplink(ctx: Ec2Context, { vpc, addresses }: VpcRecords): Pr
   return uplink;
 }
 
+/** Elastic addresses that stand for one of another VPC: the host goes on answering for them. */
+function addressesElsewhere({ db }: Ec2Context, vpcId: VpcId): readonly string[] {
+  return addresses
+    .list(db)
+    .filter(
+      ({ association }) =>
+        association !== null && networkInterfaces.get(db, association.networkInterfaceId)?.vpcId !== vpcId,
+    )
+    .map(({ publicIp }) => publicIp);
+}
+
 /** Links to the peers whose networks stand; made here when this network is the later one. Their names. */
-async function ensureCrossings(ctx: Ec2Context, { vpc, peerings }: VpcRecords): Promise<ReadonlySet<string>> {
+async function ensureCrossings(
+  ctx: Ec2Context,
+  { vpc, peerings }: Pick<VpcRecords, 'vpc' | 'peerings'>,
+): Promise<ReadonlySet<string>> {
   const up = peerings.filter(({ peer }) => standing(ctx, peer.vpcId) !== undefined);
   if (up.length === 0) return new Set();
   const { ground } = ctx;
@@ -178,13 +198,18 @@ async function ensureCrossings(ctx: Ec2Context, { vpc, peerings }: VpcRecords): 
     for (const peering of up) {
       const link = crossingLink(peering);
       const { requesterVpcId, accepterVpcId } = peering.connection;
-      if (!links.includes(link))
+      if (links.includes(link)) continue;
+      try {
         await joinRouters([ground.router(requesterVpcId), ground.router(accepterVpcId)], {
           link,
           macs: crossingMacs(peering),
         });
+      } catch (error) {
+        // The peer's network may have gone down since it was looked at: then there is nothing to join.
+        if (standing(ctx, peering.peer.vpcId) !== undefined) throw error;
+      }
     }
-    return new Set(up.map(crossingLink));
+    return crossingsThere(ctx, { vpc, peerings });
   });
 }
 
@@ -196,7 +221,11 @@ export async function demolish(ctx: Ec2Context, vpcId: VpcId): Promise<void> {
   await stopDnsmasq(paths);
   // Without its ground nothing can be left on it.
   if (namespaceInode(ground.namespace) === undefined) return;
-  await answerOnLan(ground.namespace, { note: join(paths.runFolder, 'lan.json'), addresses: [] });
+  await answerOnLan(ground.namespace, {
+    note: join(paths.runFolder, 'lan.json'),
+    addresses: [],
+    elsewhere: addressesElsewhere(ctx, vpcId),
+  });
   await deleteUplink(ground.namespace, hostLinkName(vpcId));
   await deleteTable(ground.namespace, `inet ${hostTableName(vpcId)}`);
   await deleteNamespace(ground.router(vpcId));

@@ -6,7 +6,7 @@ import type { Db } from '../../store/database.ts';
 import {
   internetGateways,
   natGateways,
-  vpcPeeringConnections,
+  peeringsOf,
   type InternetGateway,
   type NatGateway,
   type VpcPeeringConnection,
@@ -104,10 +104,7 @@ function activePeerings(db: Db, vpcId: VpcId): readonly Peering[] {
 }
 
 function connectionsOf(db: Db, vpcId: VpcId): readonly VpcPeeringConnection[] {
-  return [
-    ...vpcPeeringConnections.listBy(db, 'requester_vpc_id', vpcId),
-    ...vpcPeeringConnections.listBy(db, 'accepter_vpc_id', vpcId),
-  ].filter(({ status }) => status === 'active');
+  return peeringsOf(db, vpcId).filter(({ status }) => status === 'active');
 }
 
 function otherEnd({ requesterVpcId, accepterVpcId }: VpcPeeringConnection, vpcId: VpcId): VpcId {

@@ -14,6 +14,9 @@ export interface DhcpNetwork {
   readonly searchDomain: string;
   readonly nameServers: readonly string[];
   readonly timeServers: readonly string[];
+  /** What Windows asks for names that DNS does not know, and how (RFC 2132, sections 8.5 and 8.7). */
+  readonly netbiosServers: readonly string[];
+  readonly netbiosNodeType?: string;
   readonly metadataAddress: string;
   readonly mtu: number;
   /** Servers to ask about other names; none makes every other name unknown at once. */
@@ -86,6 +89,8 @@ export function dnsmasqConfig(network: DhcpNetwork, folders: DhcpFolders, { user
     ...(dual ? ['enable-ra', 'ra-param=snt*,mtu:off,60,1800'] : []),
     ...option(6, network.nameServers),
     ...option(42, network.timeServers),
+    ...option(44, network.netbiosServers),
+    ...(network.netbiosNodeType === undefined ? [] : [`dhcp-option=46,${network.netbiosNodeType}`]),
     `dhcp-option=26,${network.mtu}`,
     `dhcp-hostsdir=${folders.dhcpHosts}`,
     `hostsdir=${folders.dnsNames}`,

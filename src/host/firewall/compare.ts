@@ -4,8 +4,8 @@ import { ask, type Namespace } from '../link/namespace.ts';
 type Shape = ReadonlyMap<string, number>;
 
 /**
- * Whether the kernel has the tables of this text, as far as their chains, rules and maps can be counted: what
- * somebody has deleted or flushed is found, a rule that was replaced by hand is not.
+ * Whether the kernel has the tables of this very text, with all their chains, rules and map entries: what was made from
+ * other records is found, and what somebody has deleted or flushed; a rule that was replaced by hand is not.
  */
 export async function hasTables(namespace: Namespace, text: string): Promise<boolean> {
   for (const [name, wanted] of tablesIn(text)) {

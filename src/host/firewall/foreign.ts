@@ -1,6 +1,7 @@
 // Other firewalls on the host. A drop in any of them holds, whatever our own tables accept; so where one refuses to
 // forward what it does not know, our links are made known to it.
 import { ask, type Namespace } from '../link/namespace.ts';
+import { tablesOf } from './apply.ts';
 
 const COMMENT = 'bonami';
 
@@ -27,11 +28,21 @@ interface ListedChain {
  */
 export async function passForeignFirewalls(namespace: Namespace, prefix: string): Promise<readonly string[]> {
   const refused: string[] = [];
-  for (const chain of await chainsToPass(namespace))
-    for (const line of passes(prefix))
-      if (!chain.rules.some(({ text }) => text === line) && !(await insert(namespace, chain.name, line)))
-        refused.push(chain.name);
+  for (const { chain, line } of await missingPasses(namespace, prefix))
+    if (!(await insert(namespace, chain, line))) refused.push(chain);
   return [...new Set(refused)];
+}
+
+/** What `passForeignFirewalls` would put in: the chain, and the rule that it lacks. */
+export async function missingPasses(
+  namespace: Namespace,
+  prefix: string,
+): Promise<readonly { readonly chain: string; readonly line: string }[]> {
+  return (await chainsToPass(namespace)).flatMap(({ name, rules }) =>
+    passes(prefix)
+      .filter((line) => !rules.some(({ text }) => text === line))
+      .map((line) => ({ chain: name, line })),
+  );
 }
 
 /** Takes back whatever `passForeignFirewalls` has ever put in. Absent is success. */
@@ -61,7 +72,11 @@ async function foreignChains(namespace: Namespace): Promise<readonly ListedChain
     `${table} ${DOCKER_CHAIN}`,
     `${table} FORWARD`,
   ]);
-  const chains = await Promise.all([...filters, FIREWALLD_CHAIN].map((name) => listChain(namespace, name)));
+  const tables = await tablesOf(namespace);
+  const names = [...filters, FIREWALLD_CHAIN].filter((name) =>
+    tables.includes(name.split(' ').slice(0, 2).join(' ')),
+  );
+  const chains = await Promise.all(names.map((name) => listChain(namespace, name)));
   return chains.filter((chain) => chain !== undefined);
 }
 

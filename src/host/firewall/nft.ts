@@ -1,5 +1,6 @@
 // nftables text. Pure. Only keys, addresses and numbers made by us reach it: names and descriptions never do.
 // One statement a line: nft 1.0.6 refuses some one-line forms.
+import { createHash } from 'node:crypto';
 
 /** What ends every chain that judges: counted, so that it can be told where something was lost. */
 export const REFUSED = 'counter drop';
@@ -12,7 +13,13 @@ export type Part = string;
  * whether it existed or not; conntrack entries live on, so flows are not cut.
  */
 export function table(name: string, parts: readonly Part[]): string {
-  return `table ${name}\ndelete table ${name}\ntable ${name} {\n${parts.join('')}}\n`;
+  const text = parts.join('');
+  return `table ${name}\ndelete table ${name}\ntable ${name} {\n${text}${seal(text)}}\n`;
+}
+
+/** A chain that nobody asks. Its name says what the table was made from, so that an older one is told from this one. */
+function seal(text: string): Part {
+  return chain(`sealed_${createHash('sha256').update(text).digest('hex').slice(0, 16)}`, []);
 }
 
 export function chain(name: string, lines: readonly string[]): Part {

@@ -13,8 +13,8 @@ import {
   type ProcessIdentity,
 } from '../process/identity.ts';
 import { isLocked, tryLock } from '../process/lock.ts';
+import { commandOf, entries, hasOpen, processesThat, textAt } from '../process/processes.ts';
 import { waitUntil } from '../wait-until.ts';
-import { commandOf, entries, hasOpen, processesThat, textAt } from './processes.ts';
 
 export interface AnchorPaths {
   readonly runFolder: string;
@@ -136,12 +136,18 @@ async function start(paths: AnchorPaths, [command = '', ...args]: readonly strin
     if (identity) recordIdentity(paths.anchorProcess, identity);
     const idle = await waitUntil(
       () => {
-        if (identity === undefined || !isRunning(identity)) throw refused(lastLine(paths.anchorLog));
+        if (identity === undefined || !isRunning(identity))
+          throw refused(lastLines(paths.anchorLog, 1).join(''));
         return commandOf(pid)[0] === 'sleep' ? identity : undefined;
       },
       { timeoutMs: START_TIMEOUT_MS, pauseMs: 1, maxPauseMs: 20 },
     );
-    if (idle === undefined) throw refused('it does not come up');
+    if (idle === undefined)
+      throw new HostError(
+        'GroundFailed',
+        `the process that keeps your networks has not come up within ${START_TIMEOUT_MS / 1000} s`,
+        { hint: 'try again: the host may be busy', details: lastLines(paths.anchorLog) },
+      );
     return anchorOf(idle);
   } finally {
     closeSync(output);
@@ -178,8 +184,12 @@ function markIn(root: string): string | undefined {
   return textAt(`${root}${MARK}`);
 }
 
-function lastLine(log: string): string {
-  return (textAt(log) ?? '').trim().split('\n').at(-1) ?? '';
+/** The end of what it said. */
+function lastLines(log: string, count = 5): readonly string[] {
+  return (textAt(log) ?? '')
+    .split('\n')
+    .filter((line) => line.trim() !== '')
+    .slice(-count);
 }
 
 function refused(said: string, cause?: unknown): HostError {

@@ -3,8 +3,8 @@
 import { writeFileSync } from 'node:fs';
 import { networkInterfaces } from 'node:os';
 import { ipBatch } from '../link/namespace.ts';
+import { textAt } from '../process/processes.ts';
 import type { Anchor } from './anchor.ts';
-import { textAt } from './processes.ts';
 
 /** In the anchor's own /run: the addresses that are hidden there, a line each. */
 const HIDDEN = '/run/bonami-hidden';

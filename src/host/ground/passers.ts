@@ -49,14 +49,27 @@ export function networkOf({ pid }: Passage): string {
   return `/proc/${pid}/ns/net`;
 }
 
-/** The one that is asked for in BONAMI_UPLINK, or else the first that is installed. Throws `CommandNotFound`. */
+/**
+ * The one that is asked for in BONAMI_UPLINK, or else the first that is installed. Throws `CommandNotFound`, or
+ * `InvalidSetting` where nothing of that name is known.
+ */
 export async function choosePasser(): Promise<Passer> {
-  const wanted = process.env['BONAMI_UPLINK'];
-  for (const passer of PASSERS)
-    if ((!wanted || wanted === passer) && (await commandPath(passer)) !== undefined) return passer;
+  const wanted = wantedPasser();
+  for (const passer of wanted === undefined ? PASSERS : [wanted])
+    if ((await commandPath(passer)) !== undefined) return passer;
   throw new HostError(
     'CommandNotFound',
-    `an ordinary user’s instances reach the outside by ${wanted || PASSERS.join(' or ')}, which is not installed`,
-    { hint: installHint(wanted || PASSERS[0]) },
+    `an ordinary user’s instances reach the outside by ${wanted ?? PASSERS.join(' or ')}, which is not installed`,
+    { hint: installHint(wanted ?? PASSERS[0]) },
   );
+}
+
+/** Undefined where nothing is said. */
+export function wantedPasser(setting = process.env['BONAMI_UPLINK']): Passer | undefined {
+  if (setting === undefined || setting === '') return undefined;
+  const wanted = PASSERS.find((passer) => passer === setting);
+  if (wanted !== undefined) return wanted;
+  throw new HostError('InvalidSetting', `BONAMI_UPLINK is '${setting}', which is no way out that is known`, {
+    hint: PASSERS.map((passer) => `BONAMI_UPLINK=${passer}`).join(' or '),
+  });
 }

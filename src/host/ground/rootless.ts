@@ -1,9 +1,9 @@
 // An ordinary user's ground: an anchor's namespaces, and a program as the way out of them.
 import { existsSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { hostResolvers } from '../dhcp/resolvers.ts';
 import type { Ground } from '../ground.ts';
 import { namedNamespace } from '../link/namespace.ts';
 import { withLock } from '../process/lock.ts';
+import { entries } from '../process/processes.ts';
 import {
   CLAIMS,
   isReady,
@@ -17,7 +17,7 @@ import {
 } from './anchor.ts';
 import { areHidden, hideAddresses, hostAddresses } from './host-addresses.ts';
 import { NAME_FORWARDER, type Passage } from './passers.ts';
-import { entries } from './processes.ts';
+import { hostResolvers } from './resolvers.ts';
 import { closeWayOut, hasWayOut, isPassing, openWayOut, type WayOutPaths } from './way-out.ts';
 
 export interface RootlessPaths extends AnchorPaths, WayOutPaths {
@@ -36,7 +36,6 @@ export function rootlessGround(paths: RootlessPaths): Ground {
     withLock(paths.lock, { purpose, timeoutMs: LOCK_TIMEOUT_MS }, work);
   return {
     isRootless: true,
-    facts: { routesFromHost: false, addressesOfHost: false },
     uplinkLock: paths.uplinkLock,
     get namespace() {
       return recordedAnchor(paths).namespace;

@@ -4,9 +4,9 @@ import { closeSync, openSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { HostError } from '../../core/errors.ts';
 import { startDetached } from '../command.ts';
 import { identify, isRunning, signalProcess, type ProcessIdentity } from '../process/identity.ts';
+import { commandOf, processesThat, textAt } from '../process/processes.ts';
 import { waitUntil } from '../wait-until.ts';
 import { choosePasser, networkOf, PASSERS, type Passage, type Passer, passerLine } from './passers.ts';
-import { commandOf, processesThat, textAt } from './processes.ts';
 
 export interface WayOutPaths {
   readonly wayOutProcess: string;

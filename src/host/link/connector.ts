@@ -114,12 +114,17 @@ class Helper {
   #hear({ id, code }: ConnectAnswer, socket: Socket | undefined): void {
     const waiting = this.#waiting.get(id);
     this.#waiting.delete(id);
+    if (waiting === undefined) {
+      // Whoever asked for it was told already that there is none.
+      socket?.destroy();
+      return;
+    }
     // A connection that was reset on its way here arrives as nothing.
-    if (socket === undefined) waiting?.reject(refusal(waiting.target, code ?? 'ECONNRESET'));
+    if (socket === undefined) waiting.reject(refusal(waiting.target, code ?? 'ECONNRESET'));
     else {
       // Each side ends what it says for itself (net.Socket, `allowHalfOpen`).
       socket.allowHalfOpen = true;
-      waiting?.resolve(socket);
+      waiting.resolve(socket);
     }
   }
 

@@ -52,6 +52,9 @@ export interface NeighbourState {
 
 const UNSPECIFIED = { 4: '0.0.0.0/0', 6: '::/0' } as const;
 
+/** The metric of a route that stands behind another one to the same destination; shown as a part of the destination. */
+export const FALLBACK_METRIC = 4096;
+
 /** Looks at a namespace; `dual` looks at its IPv6 rules too. */
 export async function probeKernel(
   namespace: Namespace,
@@ -118,6 +121,7 @@ interface RouteEntry {
   readonly dev?: string;
   readonly table?: string;
   readonly protocol?: string;
+  readonly metric?: number;
   /** IPv6 routes have it, IPv4 routes do not. */
   readonly pref?: string;
 }
@@ -149,14 +153,14 @@ function linkState(entry: LinkEntry): LinkState {
   };
 }
 
-function routeState({ type, dst, gateway, dev, table, pref }: RouteEntry): RouteState {
+function routeState({ type, dst, gateway, dev, table, pref, metric }: RouteEntry): RouteState {
   const family = pref !== undefined || dst.includes(':') ? 6 : 4;
   const full = dst.includes('/') ? dst : `${dst}/${family === 6 ? 128 : 32}`;
   return {
     family,
     table: table ?? 'main',
     type: type ?? 'unicast',
-    destination: dst === 'default' ? UNSPECIFIED[family] : full,
+    destination: `${dst === 'default' ? UNSPECIFIED[family] : full}${metric === FALLBACK_METRIC ? ` metric ${metric}` : ''}`,
     gateway,
     device: dev,
   };

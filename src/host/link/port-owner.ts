@@ -1,4 +1,4 @@
-import { commandOf, hasOpen, processesThat, textAt } from '../ground/processes.ts';
+import { commandOf, hasOpen, processesThat, textAt } from '../process/processes.ts';
 
 /** `TCP_LISTEN` of the kernel's include/net/tcp_states.h, as /proc/net/tcp has it. */
 const LISTENING = '0A';

@@ -7,6 +7,8 @@ export interface LanRequest {
   /** Remembers what we answer for: an entry does not tell whose it is. */
   readonly note: string;
   readonly addresses: readonly string[];
+  /** Others that somebody else answers for now, if it was us before. */
+  readonly elsewhere: readonly string[];
 }
 
 interface Entry {
@@ -18,7 +20,10 @@ interface Entry {
  * Makes the host answer ARP for exactly these addresses on the links to whose networks they belong (ip-neighbour(8),
  * "proxy"), and no longer for those that it answered for before.
  */
-export async function answerOnLan(namespace: Namespace, { note, addresses }: LanRequest): Promise<void> {
+export async function answerOnLan(
+  namespace: Namespace,
+  { note, addresses, elsewhere }: LanRequest,
+): Promise<void> {
   const before = remembered(note);
   if (addresses.length === 0 && before.length === 0) return;
   const links = (await hostNetworks(namespace)).filter(
@@ -36,7 +41,8 @@ export async function answerOnLan(namespace: Namespace, { note, addresses }: Lan
   if (noted.length > 0) writeFileSync(note, JSON.stringify(noted), { mode: 0o600 });
   await ipBatch(namespace, [
     ...before
-      .filter((each) => !kept.has(text(each)) && present.has(each.device))
+      .filter((each) => !kept.has(text(each)) && !elsewhere.includes(each.address))
+      .filter(({ device }) => present.has(device))
       .map((each) => `neigh del proxy ${text(each)}`),
     ...wanted.map((each) => `neigh replace proxy ${text(each)}`),
   ]);

@@ -2,14 +2,16 @@
 import { networkOf } from '../../core/cidr.ts';
 import { blockContains, familyOf, formatIpv6, prefixOf, type Family } from '../../core/ip.ts';
 import type { KernelState, LinkState, RouteState } from './kernel-state.ts';
-import { LINK_MTU, UPLINK_NAME, type Hop, type Port, type Router, type Segment } from './router.ts';
+import { OTHER_END, routeChanges } from './route-changes.ts';
+import { LINK_MTU, type Port, type Router, type Segment } from './router.ts';
 
 export interface RouterChanges {
   /** Nothing has been set up yet. */
   readonly isNew: boolean;
   /** Links that go and come, their masters and flags. */
   readonly links: readonly string[];
-  readonly newTaps: readonly string[];
+  /** Taps that nothing passes yet. */
+  readonly downTaps: readonly string[];
   /** Addresses, routes and rules, by family. */
   readonly addresses: readonly string[];
   readonly addresses6: readonly string[];
@@ -26,15 +28,6 @@ const BRIDGE = /^snt[0-9a-f]{12}$/;
 const TAP = /^eni[0-9a-f]{12}$/;
 const CROSSING = /^pcx[0-9a-f]{12}$/;
 
-/** Rules of ours have priorities from here on: one for what comes in, one for each segment. */
-const INBOUND_TABLE = 900;
-const INBOUND_PRIORITY = 90;
-const SEGMENT_PRIORITY = 100;
-/** Never beyond the router: services of its own, and the way to the host. */
-const LINK_LOCAL = '169.254.0.0/16';
-/** Stands for the router at the other end of a link, in either family; nobody has it, so it is on every such link. */
-const OTHER_END = { 4: '169.254.80.1', 6: 'fe80::1' } as const;
-
 export function routerChanges(router: Router, now: KernelState): RouterChanges {
   const bridges = router.segments.map((segment) => bridgeChanges(segment, now.links.get(segment.bridge)));
   const taps = router.ports.map((port) => tapChanges(port, router, now));
@@ -48,7 +41,7 @@ export function routerChanges(router: Router, now: KernelState): RouterChanges {
   );
   const isNew = now.links.get('lo')?.isUp !== true;
   const kept = without(now, stale);
-  const moves = familyChanges(router, kept);
+  const downTaps = taps.filter(({ isUp }) => !isUp).map(({ name }) => name);
   return {
     isNew,
     links: [
@@ -57,11 +50,11 @@ export function routerChanges(router: Router, now: KernelState): RouterChanges {
       ...bridges.flatMap(({ lines }) => lines),
       ...taps.flatMap(({ lines }) => lines),
     ],
-    newTaps: taps.filter((each) => each.isNew).map(({ name }) => name),
-    addresses: [...addressChanges(router, kept), ...moves(4)],
-    addresses6: moves(6),
+    downTaps,
+    addresses: [...addressChanges(router, kept), ...routeChanges(router, kept, 4)],
+    addresses6: routeChanges(router, kept, 6),
     neighbours: neighbourChanges(router, kept),
-    up: taps.filter(({ isUp }) => !isUp).map(({ name }) => `link set ${name} up`),
+    up: downTaps.map((name) => `link set ${name} up`),
     forwarding: router.ports.map(({ mac, tap }) => `${mac} dev ${tap}`),
   };
 }
@@ -221,120 +214,4 @@ function linkLocal(mac: string): string {
   const digits = BigInt(`0x${mac.replaceAll(':', '')}`);
   const [high, low] = [digits >> 24n, digits & 0xff_ffffn];
   return formatIpv6((0xfe80n << 112n) | ((high ^ 0x02_0000n) << 40n) | (0xfffen << 24n) | low);
-}
-
-interface WantedRoute {
-  readonly table: string;
-  readonly destination: string;
-  readonly way: string;
-}
-
-/** Routes and rules of one family that are missing or stale. */
-function familyChanges(router: Router, now: KernelState): (family: Family) => readonly string[] {
-  const inputs = [UPLINK_NAME, ...router.crossings.map(({ link }) => link)];
-  const rules = [
-    ...inputs.map((input) => ({ priority: INBOUND_PRIORITY, input, table: String(INBOUND_TABLE) })),
-    ...router.segments.map(({ bridge, table }) => ({
-      priority: SEGMENT_PRIORITY,
-      input: bridge,
-      table: String(table),
-    })),
-  ];
-  return (family) => {
-    const blocks = router.blocks.filter((block) => familyOf(block) === family);
-    if (family === 6 && blocks.length === 0 && !now.rules.some((rule) => rule.family === 6)) return [];
-    const wanted = blocks.length === 0 ? [] : routesOf(router, family, blocks);
-    const wantedRules = blocks.length === 0 ? [] : rules;
-    const [have, haveRules] = [
-      now.routes.filter((route) => route.family === family && route.table !== 'local'),
-      now.rules.filter(
-        (rule) =>
-          rule.family === family &&
-          (rule.priority === INBOUND_PRIORITY || rule.priority === SEGMENT_PRIORITY),
-      ),
-    ];
-    const present = new Set(have.map((route) => `${route.table} ${route.destination} ${wayOf(route)}`));
-    const named = new Set(wanted.map(({ table, destination }) => `${table} ${destination}`));
-    const ruleText = (rule: { priority: number; input: string | undefined; table: string }): string =>
-      `pref ${rule.priority} iif ${rule.input} lookup ${rule.table}`;
-    const presentRules = new Set(haveRules.map(ruleText));
-    const namedRules = new Set(wantedRules.map(ruleText));
-    return [
-      ...have
-        .filter(({ table, destination }) => !named.has(`${table} ${destination}`))
-        .map((route) => `route del ${kindOf(route)}${route.destination} table ${route.table}`),
-      ...wanted
-        .filter(({ table, destination, way }) => !present.has(`${table} ${destination} ${way}`))
-        .flatMap(({ table, destination, way }) => [
-          // Replacing a route by one of another type leaves both.
-          ...have
-            .filter((route) => route.table === table && route.destination === destination)
-            .map((route) => `route del ${kindOf(route)}${destination} table ${table}`),
-          way.startsWith('via') || way.startsWith('dev')
-            ? `route add ${destination} ${way} table ${table}`
-            : `route add ${way} ${destination} table ${table}`,
-        ]),
-      ...haveRules
-        .map(ruleText)
-        .filter((text) => !namedRules.has(text))
-        .map((text) => `rule del ${text}`),
-      ...[...namedRules].filter((text) => !presentRules.has(text)).map((text) => `rule add ${text}`),
-    ];
-  };
-}
-
-function routesOf(router: Router, family: Family, blocks: readonly string[]): readonly WantedRoute[] {
-  const everything = family === 6 ? '::/0' : '0.0.0.0/0';
-  const own = [...blocks, ...(family === 4 ? [LINK_LOCAL] : [])];
-  const inTable =
-    (table: string, way: string) =>
-    (destination: string): WantedRoute => ({ table, destination, way });
-  return [
-    ...own.map(inTable('main', 'blackhole')),
-    // For what the router itself asks: names.
-    ...(family === 4 ? [inTable('main', `via ${router.hostAddress} dev ${UPLINK_NAME}`)(everything)] : []),
-    ...blocks.map(inTable(String(INBOUND_TABLE), 'throw')),
-    inTable(String(INBOUND_TABLE), 'blackhole')(everything),
-    ...router.segments.flatMap(({ table, routes }) => [
-      ...own.map(inTable(String(table), 'throw')),
-      ...routes
-        .filter(({ destination }) => familyOf(destination) === family && !isLocal(destination, own))
-        .map(({ destination, hop }) => inTable(String(table), wayTo(hop, router, family))(destination)),
-      ...(routes.some(({ destination }) => destination === everything)
-        ? []
-        : [inTable(String(table), 'blackhole')(everything)]),
-    ]),
-  ];
-}
-
-/** What stays in the router whatever the routes say. */
-function isLocal(destination: string, own: readonly string[]): boolean {
-  const [network = ''] = destination.split('/');
-  return (
-    own.includes(destination) ||
-    (blockContains(LINK_LOCAL, network) && prefixOf(destination) > prefixOf(LINK_LOCAL))
-  );
-}
-
-function wayTo(hop: Hop, { hostAddress }: Router, family: Family): string {
-  switch (hop.kind) {
-    case 'uplink':
-      return family === 4 ? `via ${hostAddress} dev ${UPLINK_NAME}` : 'blackhole';
-    case 'nowhere':
-      return 'blackhole';
-    case 'machine':
-      return `via ${hop.address} dev ${hop.bridge}`;
-    case 'crossing':
-      return `via ${OTHER_END[family]} dev ${hop.link} onlink`;
-  }
-}
-
-function wayOf({ type, gateway, device }: RouteState): string {
-  if (type !== 'unicast') return type;
-  const way = gateway === undefined ? `dev ${device}` : `via ${gateway} dev ${device}`;
-  return device !== undefined && CROSSING.test(device) ? `${way} onlink` : way;
-}
-
-function kindOf({ type }: RouteState): string {
-  return type === 'unicast' ? '' : `${type} `;
 }

@@ -66,6 +66,8 @@ export interface Crossing {
 export const LINK_MTU = 9001;
 export const UPLINK_NAME = 'up0';
 const TUN_DEVICE = '/dev/net/tun';
+/** Missing when the kernel was built or booted without it (`ipv6.disable=1`). */
+const IPV6_SETTINGS = '/proc/sys/net/ipv6/conf';
 
 /**
  * Makes a router what it shall be, from whatever the kernel has now: what is missing is made, what is stale goes,
@@ -82,6 +84,10 @@ export async function ensureRouter(
       hint: 'sudo modprobe tun',
     });
   const dual = router.blocks.some((block) => block.includes(':'));
+  if (dual && !existsSync(IPV6_SETTINGS))
+    throw new HostError('NoIpv6', "this host's kernel has no IPv6, and the network has an IPv6 block", {
+      hint: 'bonami vpc set VPC --ipv6 off',
+    });
   const changes = routerChanges(router, await probeKernel(namespace, { dual }));
   // Before the links: a bridge takes what is set for new ones.
   if (changes.isNew) await setSysctls(namespace, NAMESPACE_SETTINGS);
@@ -100,13 +106,20 @@ export async function ensureRouter(
   await ipBatch(namespace, [...changes.addresses, ...changes.neighbours]);
   if (changes.addresses6.length > 0) await ipBatch6(namespace, changes.addresses6);
   await guard();
+  await limitPorts(
+    namespace,
+    router.ports.filter(({ tap }) => changes.downTaps.includes(tap)),
+  );
   await ipBatch(namespace, changes.up);
   // A static forwarding entry, because flooding is off and a learned one ages out.
   const entries = changes.forwarding.map((entry) => `fdb replace ${entry} master static`);
   if (entries.length > 0) await within(namespace, 'bridge', ['-batch', '-'], `${entries.join('\n')}\n`);
-  const limits = router.ports
-    .filter(({ tap }) => changes.newTaps.includes(tap))
-    .flatMap(({ tap, bitsPerSecond }) => (bitsPerSecond === undefined ? [] : [limit(tap, bitsPerSecond)]));
+}
+
+async function limitPorts(namespace: Namespace, ports: readonly Port[]): Promise<void> {
+  const limits = ports.flatMap(({ tap, bitsPerSecond }) =>
+    bitsPerSecond === undefined ? [] : [limit(tap, bitsPerSecond)],
+  );
   if (limits.length > 0) await within(namespace, 'tc', ['-batch', '-'], `${limits.join('\n')}\n`);
 }
 

@@ -51,7 +51,9 @@ export async function ensureUplink(request: UplinkRequest): Promise<Uplink> {
     const routed = !ground.isRootless && !foreign.some(({ cidr: each }) => overlaps(each, parseCidr(cidr)));
     const wanted = new Set([
       ...(routed ? [cidr] : []),
-      ...request.carriers.map((address) => `${address}/32`),
+      ...request.carriers
+        .map((address) => `${address}/32`)
+        .filter((each) => !foreign.some(({ kind, text }) => kind === 'route' && text === each)),
     ]);
     // Routes go with their link.
     const present = new Set(standing === undefined ? [] : routesBy(used, hostLink));

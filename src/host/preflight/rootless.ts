@@ -1,8 +1,9 @@
 // What an ordinary user needs of a host, beside what root needs too.
 import { existsSync, readFileSync } from 'node:fs';
 import { userInfo } from 'node:os';
+import { HostError } from '../../core/errors.ts';
 import { commandPath, installHint, run } from '../command.ts';
-import { choosePasser, PASSERS } from '../ground/passers.ts';
+import { choosePasser, type Passer, PASSERS } from '../ground/passers.ts';
 import type { Finding } from './finding.ts';
 
 /** Words before a command that is to run as root of namespaces of its own. */
@@ -64,14 +65,13 @@ export function refusingSetting({ folder = '/proc/sys' }: KernelSettings = {}):
 /** The program that takes the traffic of an ordinary user's instances to the outside. */
 export async function wayOut(): Promise<Finding> {
   const name = 'way out';
-  const passer = await choosePasser().catch(() => undefined);
-  if (passer === undefined)
-    return {
-      name,
-      status: 'fail',
-      fact: `neither of ${PASSERS.join(' and ')} is installed: instances would not reach the outside`,
-      remedy: installHint(PASSERS[0]),
-    };
+  let passer: Passer;
+  try {
+    passer = await choosePasser();
+  } catch (error) {
+    if (!(error instanceof HostError)) throw error;
+    return { name, status: 'fail', fact: error.message, ...(error.hint ? { remedy: error.hint } : {}) };
+  }
   if (passer !== PASSERS[0])
     return {
       name,

@@ -6,6 +6,8 @@ import type { Guest } from '../../support/guest.ts';
 import { driftOf, mendDrift } from '../../../src/ec2/vpcs/network-drift.ts';
 import { hostTableName } from '../../../src/ec2/vpcs/network-note.ts';
 import { bridgeOf } from '../../../src/ec2/vpcs/router-spec.ts';
+import { transact } from '../../../src/store/database.ts';
+import { securityGroups } from '../../../src/store/security-groups.ts';
 import { recordedIdentity } from '../../../src/host/process/identity.ts';
 import { tool } from '../../support/guest-tool.ts';
 import { expectNoLeaks, snapshot, type Snapshot } from '../../support/leaks.ts';
@@ -79,6 +81,23 @@ describe('found and mended, while guests go on:', () => {
     expect(await flow.ask('still there?')).toBe('still there?');
     await expectAllWell();
   });
+});
+
+test('rules that were recorded, but never put into force, are found and mended', async () => {
+  const { ctx } = cloud.home;
+  const { vpcId } = cloud.vpc;
+  const group = securityGroups.get(ctx.db, cloud.defaultGroup);
+  if (group === undefined) throw new Error('no group');
+  // As many rules as before, of the same shape: only what they were made from tells.
+  const rules = group.rules.map((rule) =>
+    rule.fromPort === 22 ? { ...rule, fromPort: 23, toPort: 23 } : rule,
+  );
+  transact(ctx.db, () => securityGroups.update(ctx.db, { ...group, rules }));
+  expect((await driftOf(ctx, vpcId)).changes).toEqual(['its firewall rules are not all there']);
+  await mendDrift(ctx, vpcId);
+  expect(await driftOf(ctx, vpcId)).toMatchObject({ changes: [] });
+  transact(ctx.db, () => securityGroups.update(ctx.db, group));
+  await mendDrift(ctx, vpcId);
 });
 
 describe('found, and mended by a new start only:', () => {

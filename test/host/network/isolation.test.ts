@@ -157,7 +157,14 @@ interface ArrivalOptions {
 describe('IPv6', () => {
   test('from anybody else’s address reaches nobody, however it is wrapped', async () => {
     const gateway = at(left, 1);
-    const sources = [at(left, 11), at(left, 99), at(right, 10), gateway, await routerLinkLocal(), 'fe80::bad'];
+    const sources = [
+      at(left, 11),
+      at(left, 99),
+      at(right, 10),
+      gateway,
+      await routerLinkLocal(),
+      'fe80::bad',
+    ];
     const nobody = ['::', '::1', 'ff02::1', `::ffff:${liar.address}`, '2001:db8::1'];
     const targets = [
       { to: bridgeMac(left.subnetId), destination: at(left, 12) },
@@ -189,7 +196,9 @@ describe('IPv6', () => {
     const messages: readonly Frame['icmp6'][] = [
       [134, 0, `40c00708${'0'.repeat(16)}${PREFIX_OPTION}${option('forged')}`],
       [137, 0, `00000000${hex6(own)}${hex6(at(left, 11))}${option('forged')}`],
-      ...claims.map((claim) => [136, 0, `a0000000${hex6(claim)}${lladdr(liar.mac)}${option('forged')}`] as const),
+      ...claims.map(
+        (claim) => [136, 0, `a0000000${hex6(claim)}${lladdr(liar.mac)}${option('forged')}`] as const,
+      ),
     ];
     const wraps = [{}, { extensions: ['hop'] }, { extensions: ['destination'] }, { cut: 8 }, { cut: 24 }];
     const ways = [
@@ -438,7 +447,7 @@ describe('a peering', () => {
   });
 
   async function peering(requester: VpcId, accepter: VpcId): Promise<string> {
-    const { VpcPeeringConnection } = await createVpcPeeringConnection(world.ctx, {
+    const { VpcPeeringConnection } = createVpcPeeringConnection(world.ctx, {
       VpcId: requester,
       PeerVpcId: accepter,
     });
@@ -460,17 +469,25 @@ describe('a guest that lets nobody in', () => {
   test('hears no TCP segment of a conversation that never began', async () => {
     const [fin, syn, rst, push, ack] = [1, 2, 4, 8, 16];
     const kinds = [ack, syn | ack, fin | ack, rst, rst | ack, push | ack, 0, fin | push | 32, syn | fin];
-    expect(await hears(kinds.map((flags) => ({ ...to(), tcp: [22, 40_000, flags, 1, 1, 'forged'] })))).toEqual(
-      [],
-    );
+    expect(
+      await hears(kinds.map((flags) => ({ ...to(), tcp: [22, 40_000, flags, 1, 1, 'forged'] }))),
+    ).toEqual([]);
   });
 
   test('hears no error about a conversation that never was, and an answer by itself opens nothing', async () => {
-    const quoted = { source: closed.address, destination: liar.address, udp: [5000, 7000, 'forged'] as const };
+    const quoted = {
+      source: closed.address,
+      destination: liar.address,
+      udp: [5000, 7000, 'forged'] as const,
+    };
     const others = [
       { ...quoted, destination: victim.address },
       { ...quoted, source: victim.address },
-      { source: closed.address, destination: liar.address, icmp: [8, 0, `12340001${hex('forged')}`] as const },
+      {
+        source: closed.address,
+        destination: liar.address,
+        icmp: [8, 0, `12340001${hex('forged')}`] as const,
+      },
     ];
     const errors = [3, 4, 5, 11, 12].flatMap((type) =>
       [quoted, ...others].map((quote) => ({ ...to(), icmp: [type, 0, quote] as const })),
@@ -483,7 +500,9 @@ describe('a guest that lets nobody in', () => {
   });
 
   test('hears answers where it has asked, and there only', async () => {
-    await send(closed, [{ source: closed.address, destination: liar.address, udp: [5000, 7000, 'question'] }]);
+    await send(closed, [
+      { source: closed.address, destination: liar.address, udp: [5000, 7000, 'question'] },
+    ]);
     const asked = { source: closed.address, destination: liar.address, udp: [5000, 7000, 'error'] as const };
     const frames: readonly Frame[] = [
       { ...to(), udp: [7000, 5001, 'forged'] },
@@ -497,9 +516,21 @@ describe('a guest that lets nobody in', () => {
 });
 
 async function routerLinkLocal(): Promise<string> {
-  const text = await inRouter('ip', '-6', '-j', 'addr', 'show', 'dev', bridgeOf(left.subnetId), 'scope', 'link');
+  const text = await inRouter(
+    'ip',
+    '-6',
+    '-j',
+    'addr',
+    'show',
+    'dev',
+    bridgeOf(left.subnetId),
+    'scope',
+    'link',
+  );
   const entries = JSON.parse(text) as { addr_info?: { local?: string }[] }[];
-  const [found = ''] = entries.flatMap(({ addr_info: info = [] }) => info.flatMap(({ local }) => local ?? []));
+  const [found = ''] = entries.flatMap(({ addr_info: info = [] }) =>
+    info.flatMap(({ local }) => local ?? []),
+  );
   expect(found).toMatch(/^fe80::/);
   return found;
 }
@@ -527,7 +558,8 @@ function hex4(address: string): string {
 
 function hex6(address: string): string {
   const [head = '', tail = ''] = address.split('::');
-  const words = (part: string): string[] => part.split(':').flatMap((word) => (word ? [word.padStart(4, '0')] : []));
+  const words = (part: string): string[] =>
+    part.split(':').flatMap((word) => (word ? [word.padStart(4, '0')] : []));
   const [high, low] = [words(head), words(tail)];
   return [...high, ...Array.from({ length: 8 - high.length - low.length }, () => '0000'), ...low].join('');
 }

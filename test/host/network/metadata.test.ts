@@ -92,7 +92,9 @@ describe('an instance', () => {
   });
 
   test('cannot ask in another’s name', async () => {
-    const claims = ['X-Forwarded-For', 'Forwarded', 'X-Real-IP', 'Via'].map((name) => `${name}: ${other.address}`);
+    const claims = ['X-Forwarded-For', 'Forwarded', 'X-Real-IP', 'Via'].map(
+      (name) => `${name}: ${other.address}`,
+    );
     const [token, header] = [await tokenOf(one), 'X-Forwarded-For: 10.96.2.10'];
     expect(await ask(one, [request('PUT', TOKEN, TTL, header)])).toMatchObject({ status: 403, body: '' });
     const asked = request('GET', ID, `X-aws-ec2-metadata-token: ${token}`, ...claims);
@@ -130,7 +132,7 @@ describe('the answer with a token', () => {
   });
 
   test.each([
-    ['cut into pieces', () => [...put.slice(0, 6), put.slice(6)]],
+    ['cut into pieces', () => ['P', 'U', 'T', ' ', put.slice(4)]],
     ['behind another request in one packet', () => [request('GET', ID) + close]],
     ['behind another request that was answered', () => [request('GET', ID), close]],
     ['behind an empty line', () => ['\r\n', close]],

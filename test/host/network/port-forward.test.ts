@@ -8,7 +8,7 @@ import { createInterface } from 'node:readline';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { addressAt, parseCidr } from '../../../src/core/cidr.ts';
 import { createTags, deleteTags } from '../../../src/ec2/tags/create-tags.ts';
-import { commandOf, processesThat } from '../../../src/host/ground/processes.ts';
+import { commandOf, processesThat } from '../../../src/host/process/processes.ts';
 import { instances } from '../../../src/store/instances.ts';
 import { PROGRAM } from '../../support/cloud.ts';
 import type { Guest } from '../../support/guest.ts';

@@ -98,6 +98,7 @@ describe('a network that stands', () => {
       searchDomain: 'ec2.internal',
       nameServers: [],
       timeServers: [],
+      netbiosServers: [],
       metadataAddress: '169.254.169.254',
       mtu: 9001,
       upstream: [],

@@ -12,6 +12,8 @@ import { replaceNetworkAclAssociation } from '../../../src/ec2/network-acls/repl
 import { deleteRoute } from '../../../src/ec2/route-tables/delete-route.ts';
 import { authorizeSecurityGroupIngress } from '../../../src/ec2/security-groups/authorize-security-group-ingress.ts';
 import { createSecurityGroup } from '../../../src/ec2/security-groups/create-security-group.ts';
+import { driftOf, mendDrift } from '../../../src/ec2/vpcs/network-drift.ts';
+import { removeVpcNetwork } from '../../../src/ec2/vpcs/network.ts';
 import { acceptVpcPeeringConnection } from '../../../src/ec2/vpc-peering-connections/accept-vpc-peering-connection.ts';
 import { createVpcPeeringConnection } from '../../../src/ec2/vpc-peering-connections/create-vpc-peering-connection.ts';
 import { deleteVpcPeeringConnection } from '../../../src/ec2/vpc-peering-connections/delete-vpc-peering-connection.ts';
@@ -240,6 +242,30 @@ describe('a peering', () => {
     expect(await late.connects(b.address, 22)).toBe(`open ${late.address}`);
     await deleteVpcPeeringConnection(world.ctx, { VpcPeeringConnectionId: pcx });
     expect(await a.connects(b.address, 22)).toBe('silent');
+  });
+
+  test('leads nowhere while its link is gone, which is found and mended', async () => {
+    const { one, two } = await peered();
+    const gateway = await world.gateway(one);
+    await world.route(world.record(one).mainRouteTable.routeTableId, '0.0.0.0/0', { GatewayId: gateway });
+    const groups = [await world.openGroup(one), await world.openGroup(two)] as const;
+    const a = await world.boot({ subnet: await world.subnet(one, '10.85.1.0/24'), groups: [groups[0]] });
+    const b = await world.boot({ subnet: await world.subnet(two, '10.86.1.0/24'), groups: [groups[1]] });
+    await b.starts('serve', '22');
+    expect(await a.connects(b.address, 22)).toBe(`open ${a.address}`);
+    const links = execFileSync('ip', ['-n', one, '-br', 'link'], { encoding: 'utf8' });
+    execFileSync('ip', ['-n', one, 'link', 'del', /pcx[0-9a-f]+/.exec(links)?.[0] ?? '']);
+    // Not to the outside, though a wider route leads there.
+    expect(execFileSync('ip', ['-n', one, 'route', 'show', 'table', 'all'], { encoding: 'utf8' })).toContain(
+      'blackhole 10.86.0.0/16',
+    );
+    expect(await a.connects(b.address, 22)).not.toMatch(/^open/);
+    expect((await driftOf(world.ctx, one)).changes).toContain(`its link to ${two} is missing`);
+    await mendDrift(world.ctx, one);
+    await mendDrift(world.ctx, two);
+    expect(await a.connects(b.address, 22)).toBe(`open ${a.address}`);
+    await removeVpcNetwork(world.ctx, two, { unless: () => false, before: async () => {} });
+    expect(await driftOf(world.ctx, one)).toMatchObject({ changes: [] });
   });
 
   test('is no way through: neither to a third VPC nor to the outside', async () => {

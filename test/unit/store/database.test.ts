@@ -65,6 +65,7 @@ describe('a new database', () => {
       'interface_addresses',
       'internet_gateways',
       'key_pairs',
+      'milestones',
       'nat_gateways',
       'network_acls',
       'network_interfaces',

@@ -37,6 +37,25 @@ const everything = (): unknown => [
   net.db.prepare('SELECT * FROM interface_addresses ORDER BY address').all(),
 ];
 
+test('what is taken is named: the MAC address, or the place in the instance', async () => {
+  const { instanceId } = net.instance(subnetId).instance;
+  const attachment = {
+    attachmentId: newId('networkInterfaceAttachment'),
+    instanceId,
+    deviceIndex: 1,
+    attachTime: new Date(0).toISOString(),
+    deleteOnTermination: true,
+  };
+  const { macAddress } = first;
+  expect(() => net.networkInterface(subnetId, { privateIpAddress: '10.0.1.30', macAddress })).toThrow(
+    refusal('InvalidParameterValue', macAddress),
+  );
+  networkInterfaces.update(net.db, { ...first, attachment });
+  expect(() => net.networkInterface(subnetId, { privateIpAddress: '10.0.1.30', attachment })).toThrow(
+    refusal('InvalidParameterValue', 'device index 1'),
+  );
+});
+
 describe('the addresses of an interface', () => {
   test('are all of them, the primary one first', () => {
     expect(addressesOf(first)).toEqual(['10.0.1.10', '10.0.1.11', '10.0.1.12', 'fd00::10']);

@@ -1,5 +1,5 @@
 import { defineCommand } from '../../define-command.ts';
-import { parseTags } from '../../parse.ts';
+import { TAG_OPTIONS, tagSpecifications } from '../../name-tag.ts';
 import { printImage } from './print-images.ts';
 
 export const create = defineCommand({
@@ -21,7 +21,7 @@ export const create = defineCommand({
       nargs: 1,
       describe: 'device to leave out, like /dev/sdf; repeatable',
     },
-    tag: { type: 'string', array: true, nargs: 1, describe: 'KEY=VALUE; repeatable' },
+    tag: TAG_OPTIONS.tag,
   },
   examples: [
     ['image create web -n web-golden', 'the guest shuts down, its disks are frozen, it boots again'],
@@ -37,7 +37,7 @@ export const create = defineCommand({
       Description: args.description ?? '',
       NoReboot: !args.reboot,
       BlockDeviceMappings: (args.without ?? []).map((DeviceName) => ({ DeviceName, NoDevice: '' })),
-      TagSpecifications: [{ ResourceType: 'image', Tags: parseTags(args.tag ?? []) }],
+      TagSpecifications: tagSpecifications('image', { tag: args.tag }),
     });
     await printImage(ctx, out, ImageId);
   },

@@ -1,6 +1,7 @@
 import { ARCHITECTURES, BOOT_MODES } from '../../../core/architecture.ts';
 import { FIRST_BOOTS } from '../../../core/first-boot.ts';
 import { defineCommand } from '../../define-command.ts';
+import { TAG_OPTIONS, tagSpecifications } from '../../name-tag.ts';
 import { parseBlockDevice } from '../../parse.ts';
 import { printImage } from './print-images.ts';
 
@@ -27,6 +28,7 @@ export const register = defineCommand({
       default: 'cloud-init' as const,
       describe: 'what configures it at its first boot',
     },
+    tag: TAG_OPTIONS.tag,
   },
   examples: [
     [
@@ -45,6 +47,7 @@ export const register = defineCommand({
       Architecture: args.architecture as 'x86_64',
       ...(args['boot-mode'] === undefined ? {} : { BootMode: args['boot-mode'] }),
       BlockDeviceMappings: args['block-device'].map(parseBlockDevice),
+      TagSpecifications: tagSpecifications('image', { tag: args.tag }),
       Bonami: { DefaultUser: args.user, FirstBoot: args['first-boot'] },
     });
     await printImage(ctx, out, ImageId);

@@ -19,6 +19,7 @@ import { snapshots } from '../../../../src/store/snapshots.ts';
 import { putTags, tagsOf } from '../../../../src/store/tags.ts';
 import { type Volume, volumes } from '../../../../src/store/volumes.ts';
 import { type TestContext, testContext } from '../../../support/context.ts';
+import { sampleInstance } from '../../../support/sample-instance.ts';
 import { storedImage } from '../../../support/stored-images.ts';
 
 let home: TestContext;
@@ -60,46 +61,7 @@ function volumeOf(snapshotId: Volume['snapshotId'], fields: Partial<Volume> = {}
 
 /** An instance that was launched from an image, as far as images are concerned. */
 function instanceOf({ imageId }: Image, state: Instance['state'] = 'stopped'): Instance {
-  return {
-    instanceId: 'i-0123456789abcdef0',
-    reservationId: 'r-0123456789abcdef0',
-    clientToken: null,
-    requestDigest: null,
-    launchIndex: 0,
-    launchTime: '2026-01-02T03:04:05.000Z',
-    state,
-    stateReason: null,
-    stateChanged: '2026-01-02T03:04:05.000Z',
-    imageId,
-    architecture: 'x86_64',
-    bootMode: 'legacy-bios',
-    rootDeviceName: '/dev/xvda',
-    defaultUser: 'debian',
-    firstBoot: 'cloud-init',
-    instanceType: 't3.micro',
-    cpus: 2,
-    memoryMiB: 1024,
-    accelerator: 'kvm',
-    keyName: null,
-    vpcId: 'vpc-0123456789abcdef0',
-    subnetId: 'subnet-0123456789abcdef0',
-    availabilityZone: 'us-east-1a',
-    securityGroupIds: ['sg-0123456789abcdef0'],
-    datasource: 'ec2',
-    hasUserData: false,
-    metadataOptions: {
-      httpTokens: 'required',
-      httpPutResponseHopLimit: 2,
-      httpEndpoint: 'enabled',
-      instanceMetadataTags: 'disabled',
-    },
-    shutdownBehavior: 'stop',
-    instanceStore: [],
-    diskBus: 'virtio',
-    isNetworkLimited: false,
-    uid: null,
-    starts: 1,
-  };
+  return sampleInstance({ instanceId: 'i-0123456789abcdef0', imageId, state });
 }
 
 function expectNothingLeft(): void {

@@ -6,48 +6,13 @@ import {
   REASONS,
   requireState,
 } from '../../../../src/ec2/instances/instance-state.ts';
-import { type Instance, INSTANCE_STATES } from '../../../../src/store/instances.ts';
+import { INSTANCE_STATES } from '../../../../src/store/instances.ts';
+import { sampleInstance } from '../../../support/sample-instance.ts';
 
-const RUNNING: Instance = {
+const RUNNING = sampleInstance({
   instanceId: 'i-0123456789abcdef0',
-  reservationId: 'r-0123456789abcdef0',
-  clientToken: null,
-  requestDigest: null,
-  launchIndex: 0,
-  launchTime: '2026-01-02T03:04:05.000Z',
-  state: 'running',
   stateReason: REASONS.launchFailed,
-  stateChanged: '2026-01-02T03:04:05.000Z',
-  imageId: 'ami-0aaaaaaaaaaaaaaa1',
-  architecture: 'x86_64',
-  bootMode: 'legacy-bios',
-  rootDeviceName: '/dev/xvda',
-  defaultUser: 'debian',
-  firstBoot: 'cloud-init',
-  instanceType: 't3.micro',
-  cpus: 2,
-  memoryMiB: 1024,
-  accelerator: 'kvm',
-  keyName: null,
-  vpcId: 'vpc-0123456789abcdef0',
-  subnetId: 'subnet-0123456789abcdef0',
-  availabilityZone: 'us-east-1a',
-  securityGroupIds: ['sg-0123456789abcdef0'],
-  datasource: 'ec2',
-  hasUserData: false,
-  metadataOptions: {
-    httpTokens: 'required',
-    httpPutResponseHopLimit: 2,
-    httpEndpoint: 'enabled',
-    instanceMetadataTags: 'disabled',
-  },
-  shutdownBehavior: 'stop',
-  instanceStore: [],
-  diskBus: 'virtio',
-  isNetworkLimited: false,
-  uid: null,
-  starts: 1,
-};
+});
 
 test("every state has EC2's code", () => {
   expect(INSTANCE_STATES.map(ec2State)).toEqual([

@@ -1,4 +1,6 @@
 // What OpenSSH itself makes of the configuration: `ssh -G` says how it would connect.
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import {
   chmodSync,
   mkdirSync,
@@ -176,9 +178,9 @@ describe('the installed configuration', () => {
   const user = (): string => join(lab.ctx.layout.home, 'user home/.ssh/config');
   const ownMode = (path: string): number => statSync(path).mode & 0o777;
 
-  test('is included by a line at the top; both may be read by the user alone', () => {
+  test('is included by a line at the top; both may be read by the user alone', async () => {
     const web = instance('web');
-    installSshConfig(lab.ctx, user());
+    await installSshConfig(lab.ctx, user());
     expect(readFileSync(user(), 'utf8')).toBe(`Include ${lab.ctx.layout.sshConfig}\n`);
     expect([ownMode(user()), ownMode(join(user(), '..')), ownMode(lab.ctx.layout.sshConfig)]).toEqual([
       0o600, 0o700, 0o600,
@@ -191,62 +193,62 @@ describe('the installed configuration', () => {
     ['without one', 'Host *\n  User me'],
     ['of another system', 'Host *\r\n  User me\r\n'],
     ['with an empty line first', '\nHost *\n  User me\n'],
-  ])('leaves what was there %s as it was, mode included', (_, text) => {
+  ])('leaves what was there %s as it was, mode included', async (_, text) => {
     mkdirSync(join(user(), '..'), { recursive: true });
     writeFileSync(user(), text);
     chmodSync(user(), 0o640);
-    installSshConfig(lab.ctx, user());
-    installSshConfig(lab.ctx, user());
+    await installSshConfig(lab.ctx, user());
+    await installSshConfig(lab.ctx, user());
     expect(readFileSync(user(), 'utf8')).toBe(`Include ${lab.ctx.layout.sshConfig}\n${text}`);
     expect(ownMode(user())).toBe(0o640);
-    removeSshConfig(lab.ctx, user());
+    await removeSshConfig(lab.ctx, user());
     expect(readFileSync(user(), 'utf8')).toBe(text);
     expect(ownMode(user())).toBe(0o640);
     expect(existsSync(lab.ctx.layout.sshConfig)).toBe(false);
     expect(readdirSync(join(user(), '..'))).toEqual(['config']);
   });
 
-  test('what it says of its instances comes before what the user says of all', () => {
+  test('what it says of its instances comes before what the user says of all', async () => {
     instance('web');
     mkdirSync(join(user(), '..'), { recursive: true });
     writeFileSync(user(), 'Host *\n  User me\n', { mode: 0o600 });
-    installSshConfig(lab.ctx, user());
+    await installSshConfig(lab.ctx, user());
     expect(resolved(user(), 'web.bonami')['user']).toBe('admin');
     expect(resolved(user(), 'example.org')['user']).toBe('me');
   });
 
-  test('that is removed leaves nothing of what it had made; twice is once', () => {
-    installSshConfig(lab.ctx, user());
-    removeSshConfig(lab.ctx, user());
-    removeSshConfig(lab.ctx, user());
+  test('that is removed leaves nothing of what it had made; twice is once', async () => {
+    await installSshConfig(lab.ctx, user());
+    await removeSshConfig(lab.ctx, user());
+    await removeSshConfig(lab.ctx, user());
     expect(existsSync(user())).toBe(false);
   });
 
-  test('a link to a file elsewhere stays one', () => {
+  test('a link to a file elsewhere stays one', async () => {
     const elsewhere = join(lab.ctx.layout.home, 'dotfiles');
     writeFileSync(elsewhere, 'Host *\n', { mode: 0o600 });
     mkdirSync(join(user(), '..'), { recursive: true });
     symlinkSync(elsewhere, user());
-    installSshConfig(lab.ctx, user());
+    await installSshConfig(lab.ctx, user());
     expect(lstatSync(user()).isSymbolicLink()).toBe(true);
     expect(readFileSync(elsewhere, 'utf8')).toMatch(/^Include /);
-    removeSshConfig(lab.ctx, user());
+    await removeSshConfig(lab.ctx, user());
     expect(readFileSync(elsewhere, 'utf8')).toBe('Host *\n');
   });
 
-  test('one that cannot be changed is told with the line to put there', () => {
+  test('one that cannot be changed is told with the line to put there', async () => {
     const file = join(lab.ctx.layout.home, 'file');
     writeFileSync(file, '');
-    expect(() => installSshConfig(lab.ctx, join(file, 'config'))).toThrow(
+    await expect(installSshConfig(lab.ctx, join(file, 'config'))).rejects.toThrow(
       expect.objectContaining({ hint: expect.stringContaining(`Include ${lab.ctx.layout.sshConfig}`) }),
     );
   });
 
-  test('follows what happens to instances, and only when something did', () => {
+  test('follows what happens to instances, and only when something did', async () => {
     const web = instance('web');
     refreshSshConfig(lab.ctx);
     expect(existsSync(lab.ctx.layout.sshConfig)).toBe(false);
-    installSshConfig(lab.ctx, user());
+    await installSshConfig(lab.ctx, user());
     const { ino } = statSync(lab.ctx.layout.sshConfig);
     refreshSshConfig(lab.ctx);
     expect(statSync(lab.ctx.layout.sshConfig).ino).toBe(ino);
@@ -256,5 +258,19 @@ describe('the installed configuration', () => {
     instances.update(lab.ctx.db, { ...web, state: 'stopped' });
     refreshSshConfig(lab.ctx);
     expect(readFileSync(lab.ctx.layout.sshConfig, 'utf8')).not.toContain('Host ');
+  });
+
+  test('waits for another home that changes the same file', async () => {
+    mkdirSync(join(user(), '..'), { recursive: true });
+    writeFileSync(user(), 'Host *\n', { mode: 0o600 });
+    const other =
+      'text=$(cat config); echo reading; sleep 0.3; printf "Include other\\n%s\\n" "$text" >config';
+    const child = spawn('flock', ['.', 'sh', '-c', other], { cwd: join(user(), '..') });
+    const ended = once(child, 'exit');
+    await once(child.stdout, 'data');
+    await installSshConfig(lab.ctx, user());
+    await ended;
+    expect(readFileSync(user(), 'utf8')).toBe(`Include ${lab.ctx.layout.sshConfig}\nInclude other\nHost *\n`);
+    expect(readdirSync(join(user(), '..'))).toEqual(['config']);
   });
 });

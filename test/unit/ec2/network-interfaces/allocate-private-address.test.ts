@@ -4,7 +4,7 @@ import { newId, type NetworkInterfaceId } from '../../../../src/core/ids.ts';
 import { addressAt6, parseCidr6 } from '../../../../src/core/ip.ts';
 import { macOf } from '../../../../src/core/link-name.ts';
 import {
-  allocateIpv6Address,
+  allocateIpv6Addresses,
   allocatePrivateAddress,
   allocatePrivateAddresses,
   freeAddressCount,
@@ -148,7 +148,7 @@ test("another subnet's addresses are not counted", () => {
 
 test('IPv6 addresses take no place of IPv4 ones', () => {
   const of = subnet('172.31.16.0/28');
-  take(of, '172.31.16.4', allocateIpv6Address(lab.ctx.db, of));
+  take(of, '172.31.16.4', ...allocateIpv6Addresses(lab.ctx.db, of, [undefined]));
   expect(freeAddressCount(lab.ctx.db, of)).toBe(10);
 });
 
@@ -181,7 +181,8 @@ describe('several at once', () => {
 });
 
 describe('an IPv6 address', () => {
-  const allocate6 = (of: Subnet, wanted?: string): string => allocateIpv6Address(lab.ctx.db, of, wanted);
+  const allocate6 = (of: Subnet, wanted?: string): string =>
+    allocateIpv6Addresses(lab.ctx.db, of, [wanted])[0] ?? '';
   const at = (of: Subnet, offset: bigint): string => addressAt6(parseCidr6(of.ipv6?.cidrBlock ?? ''), offset);
 
   test('is the lowest free one after the four that EC2 keeps', () => {

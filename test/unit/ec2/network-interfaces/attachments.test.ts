@@ -115,10 +115,10 @@ describe('an interface is not attached', () => {
     await refused({}, 'AuthFailure', 'NAT gateway');
   });
 
-  test('when its network cannot be had: the record is undone', async () => {
+  test('when its network cannot be had: the record is undone, and whoever looks next makes sure', async () => {
     const { instanceId } = lab.instance(subnet, { state: 'running' });
     await refused({ InstanceId: instanceId }, 'NoGround', 'shakes');
-    expect(existsSync(lab.ctx.layout.instance(instanceId).nicChange)).toBe(false);
+    expect(existsSync(lab.ctx.layout.instance(instanceId).nicChange)).toBe(true);
   });
 });
 

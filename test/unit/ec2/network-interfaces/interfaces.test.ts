@@ -7,7 +7,7 @@ import { describeNetworkInterfaceAttribute } from '../../../../src/ec2/network-i
 import { describeNetworkInterfaces } from '../../../../src/ec2/network-interfaces/describe-network-interfaces.ts';
 import { modifyNetworkInterfaceAttribute } from '../../../../src/ec2/network-interfaces/modify-network-interface-attribute.ts';
 import { addresses } from '../../../../src/store/addresses.ts';
-import { instances } from '../../../../src/store/instances.ts';
+import { describeInstances } from '../../../../src/ec2/instances/describe-instances.ts';
 import { networkInterfaces, type NetworkInterface } from '../../../../src/store/network-interfaces.ts';
 import { tagsOf } from '../../../../src/store/tags.ts';
 import type { Subnet, Vpc } from '../../../../src/store/vpcs.ts';
@@ -286,13 +286,14 @@ describe('an attribute', () => {
     );
   });
 
-  test('of a primary interface, its groups, is the instance’s own', async () => {
+  test('of a primary interface, its groups, are the instance’s own', async () => {
     const { instanceId } = lab.instance(subnet);
     const [primary] = lab.interfacesOf(instanceId);
     const web = lab.group(vpc, 'web');
     await modify(primary?.networkInterfaceId, { Groups: ['web'] });
-    expect(instances.get(lab.ctx.db, instanceId)?.securityGroupIds).toEqual([web.groupId]);
     expect(lab.interfacesOf(instanceId)[0]?.securityGroupIds).toEqual([web.groupId]);
+    const { Reservations: [made] = [] } = await describeInstances(lab.ctx, { InstanceIds: [instanceId] });
+    expect(made?.Instances?.[0]?.SecurityGroups).toEqual([{ GroupId: web.groupId, GroupName: 'web' }]);
   });
 
   test.each([

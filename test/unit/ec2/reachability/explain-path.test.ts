@@ -408,9 +408,10 @@ describe('to another VPC', () => {
     expect(() => world.why('internet', b.address)).toThrow(/could be of vpc-\w+ or vpc-/);
   });
 
-  test('by an elastic address, seen as the sender’s own or as nobody’s', () => {
+  test('by an elastic address, seen as the sender’s own, its NAT gateway’s or nobody’s', () => {
     world.elastic('203.0.113.9', c.networkInterface);
-    world.routes(near, { '0.0.0.0/0': { kind: 'internetGateway', id: world.gateway(vpc) } });
+    const gateway = world.gateway(vpc);
+    world.routes(near, { '0.0.0.0/0': { kind: 'internetGateway', id: gateway } });
     expectDropped(world.why('a', '203.0.113.9'), 'answer-route', 'no route to 192.0.0.8');
     world.routes(shelf, { '0.0.0.0/0': { kind: 'internetGateway', id: world.gateway(shop) } });
     const stranger = world.why('a', '203.0.113.9');
@@ -422,6 +423,9 @@ describe('to another VPC', () => {
     expect(said(world.why('a', '203.0.113.9'), 'translation')).toContain('the sender is seen as 203.0.113.5');
     world.setRules(shopOpen, [allowIn('tcp/22', '203.0.113.5/32')], { keep: false });
     expectAllowed(world.why('a', '203.0.113.9'));
+    world.routes(far, { '0.0.0.0/0': { kind: 'internetGateway', id: gateway } });
+    world.routes(near, { '0.0.0.0/0': { kind: 'natGateway', id: world.nat(far, '203.0.113.200') } });
+    expectDropped(world.why('a', '203.0.113.9'), 'ingress', 'from 203.0.113.200');
     world.setState(c, 'stopped');
     expectDropped(world.why('a', '203.0.113.9'), 'destination', 'is not plugged');
   });

@@ -413,6 +413,16 @@ describe('a rule is changed', () => {
     );
   });
 
+  test('not twice at once', async () => {
+    const [id = ''] = await allow({ ...SSH, ...ALL });
+    const again = { SecurityGroupRuleId: id, SecurityGroupRule: { ...HTTP, CidrIpv4: '0.0.0.0/0' } };
+    const before = group();
+    await expect(
+      modifySecurityGroupRules(lab.ctx, { GroupId, SecurityGroupRules: [again, again] }),
+    ).rejects.toThrow(expect.objectContaining({ code: 'InvalidParameterValue' }));
+    expect(group()).toEqual(before);
+  });
+
   test('not when it is not there, or nothing is said', async () => {
     await expect(change('sgr-0123456789abcdef0', { ...SSH, CidrIpv4: '0.0.0.0/0' })).rejects.toThrow(
       expect.objectContaining({ code: 'InvalidSecurityGroupRuleId.NotFound' }),

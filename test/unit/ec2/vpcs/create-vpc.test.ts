@@ -2,14 +2,16 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { canonicalBlock, prefixOf } from '../../../../src/core/ip.ts';
 import { describeNetworkAcls } from '../../../../src/ec2/network-acls/describe-network-acls.ts';
 import { describeRouteTables } from '../../../../src/ec2/route-tables/describe-route-tables.ts';
+import { createSecurityGroup } from '../../../../src/ec2/security-groups/create-security-group.ts';
 import { createDefaultVpc } from '../../../../src/ec2/vpcs/create-default-vpc.ts';
 import { createVpc } from '../../../../src/ec2/vpcs/create-vpc.ts';
-import { ensureDefaultVpc } from '../../../../src/ec2/vpcs/default-vpc.ts';
+import { ensureDefaultVpc, requireDefaultVpc } from '../../../../src/ec2/vpcs/default-vpc.ts';
+import { deleteVpc } from '../../../../src/ec2/vpcs/delete-vpc.ts';
 import { describeVpcs } from '../../../../src/ec2/vpcs/describe-vpcs.ts';
 import { UPLINK_POOL } from '../../../../src/host/link/uplink.ts';
 import { internetGateways } from '../../../../src/store/gateways.ts';
 import { securityGroups } from '../../../../src/store/security-groups.ts';
-import { vpcs } from '../../../../src/store/vpcs.ts';
+import { subnets, vpcs } from '../../../../src/store/vpcs.ts';
 import { NetworkRecords, refusal } from '../../../support/network-records.ts';
 
 let net: NetworkRecords;
@@ -133,13 +135,13 @@ describe('the default VPC', () => {
 
   test('has a subnet in every zone and a way out', async () => {
     process.env['BONAMI_INTERNET'] = 'on';
-    const { vpc, subnets } = await ensureDefaultVpc(net.ctx);
-    expect(subnets.map(({ availabilityZone }) => availabilityZone)).toEqual([
+    const { vpcId } = await requireDefaultVpc(net.ctx);
+    expect(subnets.listBy(net.db, 'vpc_id', vpcId).map(({ availabilityZone }) => availabilityZone)).toEqual([
       'us-east-1a',
       'us-east-1b',
       'us-east-1c',
     ]);
-    const [gateway] = internetGateways.listBy(net.db, 'vpc_id', vpc.vpcId);
+    const [gateway] = internetGateways.listBy(net.db, 'vpc_id', vpcId);
     const { RouteTables: [table] = [] } = await describeRouteTables(net.ctx, {});
     expect(table?.Routes?.[1]).toEqual({
       DestinationCidrBlock: '0.0.0.0/0',
@@ -158,8 +160,30 @@ describe('the default VPC', () => {
 
   test('is the same for everybody who asks', async () => {
     const all = await Promise.all([1, 2, 3].map(() => ensureDefaultVpc(net.ctx)));
-    expect(new Set(all.map(({ vpc }) => vpc.vpcId)).size).toBe(1);
+    expect(new Set(all.map((vpc) => vpc?.vpcId)).size).toBe(1);
     expect(vpcs.list(net.db)).toHaveLength(1);
+  });
+
+  test('stays away once it was deleted, until it is asked for', async () => {
+    const { vpcId } = await requireDefaultVpc(net.ctx);
+    for (const { internetGatewayId } of internetGateways.listBy(net.db, 'vpc_id', vpcId))
+      internetGateways.update(net.db, { internetGatewayId, vpcId: null });
+    for (const { subnetId } of subnets.listBy(net.db, 'vpc_id', vpcId)) subnets.remove(net.db, subnetId);
+    await deleteVpc(net.ctx, { VpcId: vpcId });
+    expect((await describeVpcs(net.ctx, {})).Vpcs).toEqual([]);
+    await expect(requireDefaultVpc(net.ctx)).rejects.toThrow(
+      refusal('VPCIdNotSpecified', 'No default VPC for this user.'),
+    );
+    await expect(createSecurityGroup(net.ctx, { GroupName: 'web', Description: 'web' })).rejects.toThrow(
+      refusal('VPCIdNotSpecified'),
+    );
+    await createDefaultVpc(net.ctx, {});
+    expect((await describeVpcs(net.ctx, {})).Vpcs).toMatchObject([{ IsDefault: true }]);
+  });
+
+  test('is not made by a request that only asks', async () => {
+    await expect(createDefaultVpc(net.ctx, { DryRun: true })).rejects.toThrow(refusal('DryRunOperation'));
+    expect(vpcs.list(net.db)).toEqual([]);
   });
 
   test('is made once', async () => {

@@ -60,7 +60,7 @@ const DEPENDENCIES: Readonly<Record<string, Dependency>> = {
   ],
   'a route table': async () => [
     createRouteTable(net.ctx, { VpcId: vpcId }).RouteTable?.RouteTableId,
-    'route table-rm',
+    'route rm',
   ],
   'an ACL': async () => [createNetworkAcl(net.ctx, { VpcId: vpcId }).NetworkAcl?.NetworkAclId, 'acl rm'],
 };

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { newId } from '../../../../src/core/ids.ts';
-import { dhcpHosts, dhcpNetwork, privateDomain } from '../../../../src/ec2/vpcs/dhcp-spec.ts';
+import { privateDomain } from '../../../../src/core/private-names.ts';
+import { dhcpHosts, dhcpNetwork } from '../../../../src/ec2/vpcs/dhcp-spec.ts';
 import { bridgeOf, tapOf } from '../../../../src/ec2/vpcs/router-spec.ts';
 import type { VpcRecords } from '../../../../src/ec2/vpcs/vpc-records.ts';
 import type { DhcpHost } from '../../../../src/host/dhcp/dnsmasq.ts';
@@ -39,6 +40,7 @@ describe('what a VPC tells its machines', () => {
       searchDomain: 'ec2.internal',
       nameServers: ['10.0.0.2'],
       timeServers: [],
+      netbiosServers: [],
       metadataAddress: '169.254.169.254',
       mtu: 9001,
       upstream: ['192.0.2.53'],
@@ -62,6 +64,7 @@ describe('what a VPC tells its machines', () => {
       'domain-name': ['lab.example'],
       'domain-name-servers': ['10.1.0.53', 'AmazonProvidedDNS', '192.0.2.1'],
       'ntp-servers': ['169.254.169.123'],
+      'netbios-name-servers': ['10.1.0.44', '10.1.0.45'],
       'netbios-node-type': ['2'],
     });
     expect(network(options)).toMatchObject({
@@ -69,6 +72,8 @@ describe('what a VPC tells its machines', () => {
       searchDomain: 'lab.example',
       nameServers: ['10.1.0.53', '10.0.0.2', '192.0.2.1'],
       timeServers: ['169.254.169.123'],
+      netbiosServers: ['10.1.0.44', '10.1.0.45'],
+      netbiosNodeType: '2',
     });
   });
 

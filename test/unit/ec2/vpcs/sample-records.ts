@@ -10,6 +10,7 @@ import type { NetworkInterface } from '../../../../src/store/network-interfaces.
 import type { Route, RouteTable, RouteTarget } from '../../../../src/store/route-tables.ts';
 import type { SecurityGroup, SecurityGroupRule } from '../../../../src/store/security-groups.ts';
 import type { Subnet, Vpc } from '../../../../src/store/vpcs.ts';
+import { sampleInstance } from '../../../support/sample-instance.ts';
 
 const NOW = '2026-01-02T03:04:05.000Z';
 
@@ -164,46 +165,7 @@ export function plug(
   };
 }
 
-const INSTANCE: Instance = {
-  instanceId: newId('instance'),
-  reservationId: newId('reservation'),
-  clientToken: null,
-  requestDigest: null,
-  launchIndex: 0,
-  launchTime: NOW,
-  state: 'running',
-  stateReason: null,
-  stateChanged: NOW,
-  imageId: newId('image'),
-  architecture: 'x86_64',
-  bootMode: 'legacy-bios',
-  rootDeviceName: '/dev/xvda',
-  defaultUser: 'root',
-  firstBoot: 'cloud-init',
-  instanceType: 't3.micro',
-  cpus: 2,
-  memoryMiB: 256,
-  accelerator: 'tcg',
-  keyName: null,
-  vpcId: VPC.vpcId,
-  subnetId: FRONT.subnetId,
-  availabilityZone: 'us-east-1a',
-  securityGroupIds: [],
-  instanceStore: [],
-  diskBus: 'virtio',
-  isNetworkLimited: false,
-  datasource: 'ec2',
-  hasUserData: false,
-  metadataOptions: {
-    httpTokens: 'required',
-    httpPutResponseHopLimit: 1,
-    httpEndpoint: 'enabled',
-    instanceMetadataTags: 'disabled',
-  },
-  shutdownBehavior: 'stop',
-  uid: 70_001,
-  starts: 1,
-};
+const INSTANCE = sampleInstance({ vpcId: VPC.vpcId, subnetId: FRONT.subnetId, uid: 70_001 });
 
 export function toGateway({ internetGatewayId }: InternetGateway): RouteTarget {
   return { kind: 'internetGateway', id: internetGatewayId };

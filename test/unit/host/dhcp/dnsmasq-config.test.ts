@@ -22,6 +22,7 @@ const closed: DhcpNetwork = {
   searchDomain: 'ec2.internal',
   nameServers: ['172.31.0.2'],
   timeServers: [],
+  netbiosServers: [],
   metadataAddress: '169.254.169.254',
   mtu: 9001,
   upstream: [],
@@ -44,6 +45,8 @@ const CASES: Readonly<Record<string, DhcpNetwork>> = {
     searchDomain: 'lab.example',
     nameServers: ['10.1.0.53', '172.31.0.2'],
     timeServers: ['169.254.169.123', '192.0.2.123'],
+    netbiosServers: ['10.1.0.44', '10.1.0.45'],
+    netbiosNodeType: '2',
   },
   nameless: { ...closed, answersNames: false, nameServers: [] },
 };
@@ -149,6 +152,8 @@ describe('what machines are told', () => {
     expect(options(CASES['options'] ?? closed)).toEqual([
       'dhcp-option=6,10.1.0.53,172.31.0.2',
       'dhcp-option=42,169.254.169.123,192.0.2.123',
+      'dhcp-option=44,10.1.0.44,10.1.0.45',
+      'dhcp-option=46,2',
       'dhcp-option=26,9001',
     ]);
   });

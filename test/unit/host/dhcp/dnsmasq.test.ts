@@ -8,7 +8,6 @@ import {
   type DhcpHost,
   type DhcpPaths,
 } from '../../../../src/host/dhcp/dnsmasq.ts';
-import { hostResolvers } from '../../../../src/host/dhcp/resolvers.ts';
 import { OWN_NAMESPACE } from '../../../../src/host/link/namespace.ts';
 
 let folder: string;
@@ -177,22 +176,4 @@ test('what lies in the folders without being a machine goes', () => {
 
 test('nothing serves where nothing was started', () => {
   expect(isServing(paths, OWN_NAMESPACE)).toBe(false);
-});
-
-describe('this host’s name servers', () => {
-  const file = (name: string, text: string): string => {
-    writeFileSync(join(folder, name), text);
-    return join(folder, name);
-  };
-
-  test('are those that another namespace can reach', () => {
-    const stub = file('stub', 'nameserver 127.0.0.53\noptions edns0\n');
-    const real = file('real', '# nameserver 9.9.9.9\nnameserver 192.0.2.53\nnameserver fe80::1%eth0\n');
-    expect(hostResolvers([stub, real])).toEqual(['192.0.2.53']);
-    expect(hostResolvers([real, stub])).toEqual(['192.0.2.53']);
-  });
-
-  test('are none when there is no file or none in it', () => {
-    expect(hostResolvers([join(folder, 'missing'), file('empty', 'search example.org\n')])).toEqual([]);
-  });
 });

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { NAME_FORWARDER, PASSERS, passerLine } from '../../../../src/host/ground/passers.ts';
+import { NAME_FORWARDER, PASSERS, passerLine, wantedPasser } from '../../../../src/host/ground/passers.ts';
 
 const passage = { pid: 42, forwardsNames: false };
 
@@ -26,4 +26,15 @@ test('slirp4netns is confined, and stands for no address of the host', () => {
   const line = passerLine('slirp4netns', passage);
   for (const option of ['--disable-host-loopback', '--enable-sandbox', '--enable-seccomp'])
     expect(line).toContain(option);
+});
+
+test('a passer that is asked for must be known', () => {
+  expect(PASSERS.map((passer) => wantedPasser(passer))).toEqual(PASSERS);
+  expect(wantedPasser('')).toBeUndefined();
+  expect(() => wantedPasser('passt')).toThrow(
+    expect.objectContaining({
+      code: 'InvalidSetting',
+      hint: 'BONAMI_UPLINK=slirp4netns or BONAMI_UPLINK=pasta',
+    }),
+  );
 });

@@ -25,7 +25,7 @@ test('a router that stands needs nothing', () => {
   expect(changes).toEqual({
     isNew: false,
     links: [],
-    newTaps: [],
+    downTaps: [],
     addresses: [],
     addresses6: [],
     neighbours: [],
@@ -149,5 +149,5 @@ test('where there is nothing a whole router is to be made', async () => {
   expect([...nothing.links.keys()]).toEqual(['lo']);
   expect(nothing.links.get('lo')).toMatchObject({ isUp: false, addresses: [] });
   expect([nothing.routes, nothing.neighbours, nothing.connected.size]).toEqual([[], [], 0]);
-  expect(routerChanges(small, nothing)).toMatchObject({ isNew: true, newTaps: [WEB] });
+  expect(routerChanges(small, nothing)).toMatchObject({ isNew: true, downTaps: [WEB] });
 });

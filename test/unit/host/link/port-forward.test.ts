@@ -1,6 +1,7 @@
 // Ports that are passed on, with real sockets and a real helper; the namespace that it connects in is our own.
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
+import { writeFileSync } from 'node:fs';
 import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { build } from 'esbuild';
@@ -9,7 +10,7 @@ import { Connector } from '../../../../src/host/link/connector.ts';
 import { OWN_NAMESPACE } from '../../../../src/host/link/namespace.ts';
 import { forwardPort, type OpenForward } from '../../../../src/host/link/port-forward.ts';
 import { listenerOn } from '../../../../src/host/link/port-owner.ts';
-import { commandOf, processesThat } from '../../../../src/host/ground/processes.ts';
+import { commandOf, processesThat } from '../../../../src/host/process/processes.ts';
 import { temporaryFolder } from '../../../support/temporary-folder.ts';
 
 const folder = temporaryFolder();
@@ -192,6 +193,36 @@ test('a helper that was killed is replaced, and connections go on without it', a
   expect((await heard(fresh)).toString()).toBe('new');
   old.end('two');
   expect((await heard(old)).toString()).toBe('two');
+});
+
+test('a connection that nobody waits for any more is closed', async () => {
+  // It hands over one that is too late before the one that was asked for.
+  const tardy = join(folder.path, 'tardy-helper.mjs');
+  writeFileSync(
+    tardy,
+    `import { connect } from 'node:net';
+process.on('message', ({ id, address, port }) => {
+  const late = connect({ host: address, port }, () => {
+    process.send({ id: id - 1 }, late, {}, () => {
+      const socket = connect({ host: address, port }, () => process.send({ id }, socket));
+    });
+  });
+});
+`,
+  );
+  const own = new Connector({ namespace: () => OWN_NAMESPACE, helper: tardy });
+  const ended: boolean[] = [];
+  const port = await serve((caller) => {
+    const index = ended.push(false) - 1;
+    caller.resume().once('end', () => {
+      ended[index] = true;
+      caller.end();
+    });
+  });
+  const socket = await own.connect({ address: '127.0.0.1', port });
+  await expect.poll(() => ended).toEqual([true, false]);
+  socket.destroy();
+  own.close();
 });
 
 test('closing ends the helper, the port and its connections', async () => {

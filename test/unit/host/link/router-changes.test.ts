@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { routerChanges, type RouterChanges } from '../../../../src/host/link/router-changes.ts';
 import type { Hop, Router, SegmentRoute } from '../../../../src/host/link/router.ts';
 import { generator } from '../../../support/random.ts';
-import { ModelKernel } from './model-kernel.ts';
+import { FakeIp } from './fake-ip.ts';
 import {
   APPLIANCE,
   BACK,
@@ -24,14 +24,14 @@ const OTHER_CROSSING = 'pcx222222222222';
 const [FRONT_TABLE, BACK_TABLE] = ['268435457', '268435458'];
 
 /** A kernel in which this router stands, its machines running. */
-function standing(router: Router): ModelKernel {
-  const kernel = joined(new ModelKernel(), router);
+function standing(router: Router): FakeIp {
+  const kernel = joined(new FakeIp(), router);
   kernel.apply(routerChanges(router, kernel.state()));
   for (const { tap } of router.ports) kernel.hold(tap);
   return kernel;
 }
 
-function joined(kernel: ModelKernel, { crossings }: Router): ModelKernel {
+function joined(kernel: FakeIp, { crossings }: Router): FakeIp {
   for (const { link } of crossings) kernel.join(link);
   return kernel;
 }
@@ -41,12 +41,12 @@ function linesOf({ links, addresses, addresses6, neighbours, up }: RouterChanges
   return [...links, ...addresses, ...neighbours, ...addresses6.map((line) => `-6 ${line}`), ...up];
 }
 
-function changesOf(router: Router, kernel: ModelKernel): readonly string[] {
+function changesOf(router: Router, kernel: FakeIp): readonly string[] {
   return linesOf(routerChanges(router, kernel.state()));
 }
 
 /** The lines that lead to the router, and the proof that they do, at once. */
-function settled(router: Router, kernel: ModelKernel): readonly string[] {
+function settled(router: Router, kernel: FakeIp): readonly string[] {
   const changes = routerChanges(router, kernel.state());
   joined(kernel, router).apply(changes);
   expect(changesOf(router, kernel)).toEqual([]);
@@ -59,9 +59,9 @@ describe('from nothing', () => {
     ['small', small],
     ['full', full],
   ])('a %s router is made as agreed', (name, router) => {
-    const { forwarding, isNew, newTaps, ...lines } = routerChanges(
+    const { forwarding, isNew, downTaps, ...lines } = routerChanges(
       router,
-      joined(new ModelKernel(), router).state(),
+      joined(new FakeIp(), router).state(),
     );
     const text = Object.entries({ ...lines, forwarding })
       .map(([part, each]) => `# ${part}\n${each.map((line) => `${line}\n`).join('')}`)
@@ -71,7 +71,7 @@ describe('from nothing', () => {
     expect(existsSync(file)).toBe(true);
     expect(text).toBe(readFileSync(file, 'utf8'));
     expect(isNew).toBe(true);
-    expect(newTaps).toEqual(router.ports.map(({ tap }) => tap));
+    expect(downTaps).toEqual(router.ports.map(({ tap }) => tap));
   });
 
   test.each([
@@ -79,12 +79,12 @@ describe('from nothing', () => {
     ['full', full],
     ['empty', { ...small, segments: [], ports: [] }],
   ])('a %s router is whole at once, and stays untouched', (_, router) => {
-    const kernel = joined(new ModelKernel(), router);
+    const kernel = joined(new FakeIp(), router);
     settled(router, kernel);
     expect(routerChanges(router, kernel.state())).toEqual({
       isNew: false,
       links: [],
-      newTaps: [],
+      downTaps: [],
       addresses: [],
       addresses6: [],
       neighbours: [],
@@ -94,7 +94,7 @@ describe('from nothing', () => {
   });
 
   test('a tap is made for its user, and comes up only when the firewall is in force', () => {
-    const { links, up } = routerChanges(full, joined(new ModelKernel(), full).state());
+    const { links, up } = routerChanges(full, joined(new FakeIp(), full).state());
     expect(links).toContain(`tuntap add dev ${WEB} mode tap user 70001`);
     expect(links).toContain(`tuntap add dev ${APPLIANCE} mode tap user 70002 multi_queue`);
     expect(links.filter((line) => line.endsWith(' up'))).toEqual(['link set lo up']);
@@ -102,13 +102,13 @@ describe('from nothing', () => {
   });
 
   test('a namespace without an uplink cannot become a router: the uplink is first', () => {
-    const kernel = new ModelKernel({ isEmpty: true });
+    const kernel = new FakeIp({ isEmpty: true });
     expect(() => kernel.apply(routerChanges(small, kernel.state()))).toThrow('there is no up0');
   });
 });
 
 describe('what has drifted is mended, and nothing else is touched:', () => {
-  test.each<[string, (kernel: ModelKernel) => unknown, readonly string[]]>([
+  test.each<[string, (kernel: FakeIp) => unknown, readonly string[]]>([
     [
       'a service address is gone',
       (kernel) => kernel.run('addr del 169.254.169.254/32 dev lo'),
@@ -351,23 +351,23 @@ describe('a tap', () => {
     [small, queues],
   ])('that nobody holds is made anew when the number of queues changes', (before, after) => {
     const kernel = standing(before).hold(WEB, false);
-    expect(routerChanges(after, kernel.state()).newTaps).toEqual([WEB]);
+    expect(routerChanges(after, kernel.state()).downTaps).toEqual([WEB]);
     expect(settled(after, kernel)[0]).toBe(`link del ${WEB}`);
     expect(kernel.state().links.get(WEB)?.isMultiqueue).toBe(after === queues);
   });
 
   test.each([
-    ['another number of queues', (kernel: ModelKernel) => kernel.change(WEB, { isMultiqueue: true })],
-    ['no bridge', (kernel: ModelKernel) => kernel.run(`link del ${FRONT}`)],
-    ['no isolation', (kernel: ModelKernel) => kernel.change(WEB, { isIsolated: false })],
-    ['no way up', (kernel: ModelKernel) => kernel.run(`link set ${WEB} down`)],
-    ['another MTU', (kernel: ModelKernel) => kernel.change(WEB, { mtu: 1500 })],
+    ['another number of queues', (kernel: FakeIp) => kernel.change(WEB, { isMultiqueue: true })],
+    ['no bridge', (kernel: FakeIp) => kernel.run(`link del ${FRONT}`)],
+    ['no isolation', (kernel: FakeIp) => kernel.change(WEB, { isIsolated: false })],
+    ['no way up', (kernel: FakeIp) => kernel.run(`link set ${WEB} down`)],
+    ['another MTU', (kernel: FakeIp) => kernel.change(WEB, { mtu: 1500 })],
   ])('that a machine holds is never made anew, with %s', (_, drift) => {
     const kernel = standing(small);
     drift(kernel);
     const lines = settled(small, kernel);
     expect(lines.filter((line) => /tuntap|link del/.test(line))).toEqual([]);
-    expect(routerChanges(small, kernel.state()).newTaps).toEqual([]);
+    expect(routerChanges(small, kernel.state()).downTaps).toEqual([]);
   });
 
   test('moves to another bridge with its machine', () => {
@@ -381,7 +381,7 @@ describe('a tap', () => {
 
   test('lets IPv6 ask its machine only where that has IPv6', () => {
     const flooding = (router: Router): readonly string[] =>
-      changesOf(router, new ModelKernel())
+      changesOf(router, new FakeIp())
         .filter((line) => line.includes('bridge_slave'))
         .map((line) => line.split(' ').at(-1) ?? '');
     expect(flooding(small)).toEqual(['off']);
@@ -434,7 +434,7 @@ describe('IPv6', () => {
   const six = (lines: readonly string[]): readonly string[] => lines.filter((line) => /:.*:/.test(line));
 
   test('is nowhere without a block of it', () => {
-    const { addresses6, addresses } = routerChanges(single, new ModelKernel().state());
+    const { addresses6, addresses } = routerChanges(single, new FakeIp().state());
     expect(addresses6).toEqual([]);
     expect(addresses.filter((line) => line.includes('::'))).toEqual([]);
   });
@@ -458,14 +458,14 @@ describe('IPv6', () => {
   });
 
   test('never leaves by the uplink, which has none', () => {
-    const lines = changesOf(dual, new ModelKernel());
+    const lines = changesOf(dual, new FakeIp());
     expect(lines).toContain(`-6 route add blackhole ::/0 table ${FRONT_TABLE}`);
     expect(lines.filter((line) => /^-6 .*up0 table/.test(line))).toEqual([]);
   });
 
   test("names the machine's link-local address too, for its leases", () => {
     const odd = withPort(dual, { mac: '02:ab:cd:ef:01:23' });
-    expect(changesOf(odd, new ModelKernel())).toContain(
+    expect(changesOf(odd, new FakeIp())).toContain(
       `neigh replace fe80::ab:cdff:feef:123 lladdr 02:ab:cd:ef:01:23 dev ${FRONT} nud permanent`,
     );
   });
@@ -481,9 +481,9 @@ describe('crossings', () => {
     const kernel = standing(without).join(CROSSING);
     const coming = settled(full, kernel);
     expect(coming).toContain(`link set ${CROSSING} up`);
-    expect(coming.filter((line) => !line.includes('pcx'))).toEqual([]);
+    expect(coming.filter((line) => !line.includes('pcx') && !line.includes('metric 4096'))).toEqual([]);
     const going = settled(without, kernel);
-    expect(going).toEqual([
+    expect(going.filter((line) => !line.includes('metric 4096'))).toEqual([
       `link del ${CROSSING}`,
       `rule del pref 90 iif ${CROSSING} lookup 900`,
       `-6 rule del pref 90 iif ${CROSSING} lookup 900`,
@@ -495,7 +495,7 @@ describe('crossings', () => {
       ...full,
       crossings: [...full.crossings, { link: OTHER_CROSSING, peerMac: '02:fe:22:22:22:01' }],
     };
-    const lines = settled(two, joined(new ModelKernel(), two));
+    const lines = settled(two, joined(new FakeIp(), two));
     expect(lines.filter((line) => line.startsWith('neigh replace 169.254.80.1 '))).toEqual([
       `neigh replace 169.254.80.1 lladdr 02:fe:11:11:11:02 dev ${CROSSING} nud permanent`,
       `neigh replace 169.254.80.1 lladdr 02:fe:22:22:22:01 dev ${OTHER_CROSSING} nud permanent`,
@@ -523,9 +523,14 @@ describe('a route', () => {
   test.each(kinds)('of the kind %s replaces each other one, and is replaced', (kind) => {
     for (const before of kinds.filter((each) => each !== kind)) {
       const kernel = standing(leading(hops[before]));
+      // What stands behind a route that goes with its link comes and goes with the route.
+      const behind = `blackhole 203.0.113.0/24 metric 4096 table ${BACK_TABLE}`;
+      const [had, has] = [before, kind].map((each) => each === 'machine' || each === 'crossing');
       expect(settled(leading(hops[kind]), kernel)).toEqual([
+        ...(had && !has ? [`route del ${behind}`] : []),
         `route del ${before === 'nowhere' ? 'blackhole ' : ''}203.0.113.0/24 table ${BACK_TABLE}`,
         `${ways[kind]} table ${BACK_TABLE}`,
+        ...(has && !had ? [`route add ${behind}`] : []),
       ]);
     }
   });
@@ -620,12 +625,12 @@ function someRouter(random: () => number): Router {
 test('whatever a router was, it becomes any other one at once', () => {
   const random = generator(7);
   for (let run = 0; run < 60; run++) {
-    const kernel = new ModelKernel();
+    const kernel = new FakeIp();
     for (let step = 0; step < 8; step++) {
       const router = someRouter(random);
       joined(kernel, router);
       settled(router, kernel);
-      expect(routerChanges(router, kernel.state()).newTaps).toEqual([]);
+      expect(routerChanges(router, kernel.state()).downTaps).toEqual([]);
       for (const { tap } of router.ports) kernel.hold(tap, random() < 0.5);
     }
   }

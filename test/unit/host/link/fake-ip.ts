@@ -30,10 +30,12 @@ interface Connected {
 
 /** A whole line; % stands for a word. */
 function pattern(text: string): RegExp {
-  return new RegExp(`^${text.replaceAll('%', String.raw`(\S+)`)}$`);
+  // @ is a destination, which may name the metric of a route behind another one.
+  const words = text.replaceAll('%', String.raw`(\S+)`).replaceAll('@', String.raw`(\S+(?: metric \d+)?)`);
+  return new RegExp(`^${words}$`);
 }
 
-export class ModelKernel {
+export class FakeIp {
   readonly #links = new Map<string, Link>();
   #routes: RouteState[] = [];
   #connected: Connected[] = [];
@@ -148,7 +150,7 @@ export class ModelKernel {
         this.#route({ type: 'unicast', table, destination, gateway, device }, onlink !== undefined),
     ],
     [
-      pattern('route add (blackhole|throw|unreachable) % table %'),
+      pattern('route add (blackhole|throw|unreachable) @ table %'),
       ([type = '', destination = '', table = '']) =>
         this.#route({ type, table, destination, gateway: undefined, device: undefined }, false),
     ],
@@ -177,7 +179,7 @@ export class ModelKernel {
       },
     ],
     [
-      pattern('route del (?:(blackhole|throw|unreachable) )?% table %'),
+      pattern('route del (?:(blackhole|throw|unreachable) )?@ table %'),
       ([type, destination = '', table = '']) => {
         this.#routes = without(
           this.#routes,

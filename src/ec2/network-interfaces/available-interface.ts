@@ -1,7 +1,7 @@
 import { Ec2Error } from '../../core/errors.ts';
 import type { Db } from '../../store/database.ts';
 import type { NetworkInterface } from '../../store/network-interfaces.ts';
-import { userInterface } from '../network-interfaces/user-interface.ts';
+import { userInterface } from './user-interface.ts';
 
 /** An interface that an instance can be given. Throws `InvalidNetworkInterface.InUse` when one has it. */
 export function availableInterface(db: Db, networkInterfaceId: string): NetworkInterface {
