@@ -2,7 +2,6 @@
 // the manual says of isolation, from inside of real machines.
 import { createServer, type Server } from 'node:net';
 import type { AddressInfo } from 'node:net';
-import { readFileSync } from 'node:fs';
 import type { Instance } from '@aws-sdk/client-ec2';
 import { execa } from 'execa';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -37,6 +36,8 @@ beforeAll(async () => {
     run('-n', 'neighbour'),
     run('-n', 'stranger', '--subnet', 'far'),
   ]);
+  const group = liar.SecurityGroups?.[0]?.GroupId ?? '';
+  await cloud.bonami('sg', 'authorize', group, '--proto', 'icmp', '--from', '0.0.0.0/0');
 });
 afterAll(async () => {
   await cloud.close();
@@ -48,22 +49,19 @@ const addressOf = ({ PrivateIpAddress = '' }: Instance): string => PrivateIpAddr
 const macOf = ({ NetworkInterfaces }: Instance): string => NetworkInterfaces?.[0]?.MacAddress ?? '';
 const gateway = (): string => addressOf(liar).replace(/\d+$/, '1');
 /** What answers on a port of an address, seen from a guest: a shell command. */
-const call = (address: string, port = 7777, from = ''): string =>
-  `(nc ${from} -w 3 ${address} ${port} </dev/null 2>/dev/null | grep . || echo nobody)`;
+const call = (address: string, port = 7777): string =>
+  `(nc -w 3 ${address} ${port} </dev/null 2>/dev/null | grep . || echo nobody)`;
 
 async function inLiar(...commands: readonly string[]): Promise<readonly string[]> {
   return (await cloud.inGuest('liar', commands.join('; '))).split('\n');
 }
 
-/** Runs commands that cut the guest off, and others that heal it, while nobody is connected; what the former said. */
-async function cutOff(attack: readonly string[], heal: readonly string[]): Promise<readonly string[]> {
-  const script = `rm -f /run/said; (${attack.join('; ')}) >/run/saying 2>&1; ${heal.join('; ')}; mv /run/saying /run/said`;
-  await cloud.inGuest(
-    'liar',
-    `cat >/run/attack <<'END'\n${script}\nEND\nsetsid sh -c 'sleep 1; sh /run/attack' >/dev/null 2>&1 </dev/null &`,
-  );
-  const said = 'for i in $(seq 100); do [ -e /run/said ] && break; usleep 100000; done; cat /run/said';
-  return (await cloud.inGuest('liar', `sleep 3; ${said}`)).split('\n');
+/** Runs commands that cut the guest off, and others that heal it, while nobody is connected. */
+async function cutOff(attack: readonly string[], heal: readonly string[]): Promise<void> {
+  const script = `(${attack.join('; ')}) >/dev/null 2>&1; ${heal.join('; ')}; touch /run/healed`;
+  const start = `rm -f /run/healed; cat >/run/attack <<'END'\n${script}\nEND\nsetsid sh -c 'usleep 500000; sh /run/attack' >/dev/null 2>&1 </dev/null &`;
+  await cloud.inGuest('liar', start);
+  await cloud.inGuest('liar', 'for i in $(seq 100); do [ -e /run/healed ] && break; usleep 100000; done');
 }
 
 test('guests of one group reach each other as who they are', async () => {
@@ -74,27 +72,55 @@ test('guests of one group reach each other as who they are', async () => {
 
 describe('a guest cannot pass for another', () => {
   test('by its MAC', async () => {
-    const foreign = ['02:00:00:00:00:99', macOf(neighbour)].map((mac) => [
+    const known = await pings();
+    const attack = ['02:00:00:00:00:99', macOf(neighbour)].flatMap((mac) => [
       `ip link set eth0 address ${mac}`,
-      call(addressOf(neighbour)),
-      call(gateway(), 53),
+      ping(addressOf(neighbour)),
     ]);
-    const heal = [`ip link set eth0 address ${macOf(liar)}`];
-    expect(await cutOff(foreign.flat(), heal)).toEqual(['nobody', 'nobody', 'nobody', 'nobody']);
+    await cutOff(attack, [`ip link set eth0 address ${macOf(liar)}`]);
+    expect(await pings()).toBe(known);
+    await inLiar(ping(addressOf(neighbour)));
+    expect(await pings()).toBe(known + 1);
   });
 
   test('by its IP address', async () => {
-    const tries = [addressOf(neighbour), gateway(), addressOf(liar).replace(/\d+$/, '99')].flatMap(
-      (address) => [
-        `ip addr add ${address}/32 dev eth0`,
-        ...(address === addressOf(neighbour)
-          ? [call('169.254.169.254', 80, `-s ${address}`)]
-          : [call(addressOf(neighbour), 7777, `-s ${address}`)]),
-        `ip addr del ${address}/32 dev eth0`,
-      ],
-    );
-    expect(await inLiar(...tries)).toEqual(['nobody', 'nobody', 'nobody']);
+    const known = await pings();
+    const unused = addressOf(liar).replace(/\d+$/, '99');
+    const attack = [gateway(), unused, '198.51.100.7'].flatMap((address) => [
+      `ip addr add ${address}/32 dev eth0`,
+      ping(addressOf(neighbour), address),
+      `ip addr del ${address}/32 dev eth0`,
+    ]);
+    await inLiar(...attack);
+    expect(await pings()).toBe(known);
+    await inLiar(ping(addressOf(neighbour), addressOf(liar)));
+    expect(await pings()).toBe(known + 1);
   });
+
+  test('to the metadata service', async () => {
+    const script = withAddress(addressOf(neighbour), call('169.254.169.254', 80));
+    await cutOff([`(${script}) >/run/answer 2>/dev/null`], ['true']);
+    expect(await inLiar('cat /run/answer')).toEqual(['nobody']);
+  });
+
+  /** Has this address only, for one command. */
+  const withAddress = (address: string, command: string): string =>
+    [
+      `ip addr del ${addressOf(liar)}/20 dev eth0`,
+      `ip addr add ${address}/20 dev eth0`,
+      `ip route add default via ${gateway()}`,
+      command,
+      `ip addr del ${address}/20 dev eth0`,
+      `ip addr add ${addressOf(liar)}/20 dev eth0`,
+      `ip route add default via ${gateway()}`,
+    ].join('; ');
+  const ping = (to: string, from?: string): string =>
+    `ping -c 1 -W 1 ${from === undefined ? '' : `-I ${from}`} ${to} >/dev/null`;
+  /** How often the neighbour was pinged. */
+  const pings = async (): Promise<number> =>
+    Number(
+      await cloud.inGuest('neighbour', `awk '/^Icmp:/ { count = $10 } END { print count }' /proc/net/snmp`),
+    );
 
   test('by ARP', async () => {
     const claims = ['-U', '-A', ''].map(
@@ -128,7 +154,8 @@ test('a guest’s broadcasts and multicasts reach no other guest', async () => {
   const known = await count();
   expect(known).toContain('InBcastPkts');
   await inLiar(
-    'for i in 1 2 3; do echo hello | nc -u -w 1 224.0.0.251 5353; done',
+    'traceroute -n -q 1 -m 1 -w 1 224.0.0.251 >/dev/null 2>&1',
+    'ping -c 2 -W 1 255.255.255.255 >/dev/null',
     'ping6 -c 2 -W 1 -I eth0 ff02::1 >/dev/null',
     'ping -c 2 -W 1 224.0.0.1 >/dev/null',
     'udhcpc -i eth0 -n -q -t 2 -T 1 -s /bin/true >/dev/null 2>&1',
@@ -167,9 +194,10 @@ describe('a guest does not reach', () => {
 
   test('any socket of the agent or of a machine: the network has none but for names, leases and metadata', async () => {
     const pids = [liar, neighbour, stranger].map(({ InstanceId = '' }) => cloud.qemuPid(InstanceId));
-    const agent = Number(
-      (JSON.parse(readFileSync(cloud.layout.agentProcess, 'utf8')) as { pid: number }).pid,
-    );
+    const sockets = (await execa('ss', ['-Hlxp'])).stdout.split('\n');
+    const [, agent] =
+      /pid=(\d+)/.exec(sockets.find((line) => line.includes(cloud.layout.agent.socket)) ?? '') ?? [];
+    expect(agent).toBeDefined();
     const onHost = (await execa('ss', ['-Hlntup'])).stdout;
     for (const pid of [...pids, agent]) expect(onHost).not.toContain(`pid=${pid},`);
     for (const { VpcId = '' } of [liar, stranger]) {
@@ -189,16 +217,12 @@ describe('the metadata service', () => {
     ask('GET', '/latest/meta-data/instance-id', `X-aws-ec2-metadata-token: ${text}`);
 
   test('answers each instance about itself, and nobody by another’s token', async () => {
-    const tokens: string[] = [];
-    for (const instance of [liar, neighbour, stranger]) {
-      const id = instance.InstanceId ?? '';
-      const answer = await cloud.inGuest(id, token);
-      tokens.push(answer.split('\n').at(-1) ?? '');
-      expect(await cloud.inGuest(id, withToken(tokens.at(-1) ?? ''))).toMatch(
-        new RegExp(`^HTTP/1.1 200[^]*${id}$`),
-      );
-    }
-    const [, others = '', strangers = ''] = tokens;
+    const ownToken = async ({ InstanceId: id = '' }: Instance): Promise<string> => {
+      const own = (await cloud.inGuest(id, token)).split('\n').at(-1) ?? '';
+      expect(await cloud.inGuest(id, withToken(own))).toMatch(new RegExp(`^HTTP/1.1 200[^]*${id}$`));
+      return own;
+    };
+    const [, others = '', strangers = ''] = await Promise.all([liar, neighbour, stranger].map(ownToken));
     const said = await cloud.inGuest('liar', [others, strangers].map(withToken).join('; '));
     expect(said.match(/^HTTP\/1\.1 (\d+)/gm)).toEqual(['HTTP/1.1 401', 'HTTP/1.1 401']);
   });

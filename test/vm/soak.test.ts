@@ -48,6 +48,8 @@ const EXPECTED: ReadonlySet<string> = new Set([
   'InvalidSubnetID.NotFound',
   'InvalidVpcID.NotFound',
 ]);
+/** EC2 has no code of its own for an interface that is attached (AWS: `DeleteNetworkInterface`). */
+const ATTACHED = /^error: InvalidParameterValue: Network interface '[^']+' is currently in use/m;
 
 interface Outcome {
   readonly isDone: boolean;
@@ -82,7 +84,8 @@ class Hand {
     const code = /^error: ([A-Za-z.]+): /m.exec(stderr)?.[1];
     const end = signal === undefined ? (code ?? `exit ${exitCode}`) : 'cut off';
     this.log.push(`${seconds(began)} to ${seconds()}  ${args.join(' ')}: ${end}`);
-    if (exitCode !== 0 && signal !== 'SIGKILL' && !EXPECTED.has(code ?? ''))
+    const isExpected = EXPECTED.has(code ?? '') || ATTACHED.test(stderr);
+    if (exitCode !== 0 && signal !== 'SIGKILL' && !isExpected)
       throw new Error(`bonami ${args.join(' ')}: ${stderr}`);
     return { isDone: exitCode === 0, said: stdout };
   }

@@ -27,11 +27,15 @@ const CANDIDATES = [
  */
 export async function ensureDefaultVpc(ctx: Ec2Context): Promise<Vpc | undefined> {
   const existing = findDefaultVpc(ctx.db);
-  if (existing !== undefined || isReached(ctx.db, 'default-vpc')) return existing;
+  if (existing !== undefined) return existing;
+  // Asked again: another command may have made it in between.
+  if (isReached(ctx.db, 'default-vpc')) return findDefaultVpc(ctx.db);
   const cidrBlock = await defaultBlock();
-  return transact(ctx.db, () =>
-    isReached(ctx.db, 'default-vpc') ? findDefaultVpc(ctx.db) : recordDefaultVpc(ctx, cidrBlock),
-  );
+  return transact(ctx.db, () => {
+    const present = findDefaultVpc(ctx.db);
+    if (present !== undefined || isReached(ctx.db, 'default-vpc')) return present;
+    return recordDefaultVpc(ctx, cidrBlock);
+  });
 }
 
 /** The same for what cannot do without. Throws `VPCIdNotSpecified`. */

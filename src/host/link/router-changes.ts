@@ -1,7 +1,7 @@
 // What leads from the router that is to the router that shall be. Pure: lines for `ip -batch`.
 import { networkOf } from '../../core/cidr.ts';
-import { blockContains, familyOf, formatIpv6, prefixOf, type Family } from '../../core/ip.ts';
-import type { KernelState, LinkState, RouteState } from './kernel-state.ts';
+import { familyOf, formatIpv6 } from '../../core/ip.ts';
+import type { KernelState, LinkState } from './kernel-state.ts';
 import { OTHER_END, routeChanges } from './route-changes.ts';
 import { LINK_MTU, type Port, type Router, type Segment } from './router.ts';
 

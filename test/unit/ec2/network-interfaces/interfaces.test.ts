@@ -189,7 +189,7 @@ describe('interfaces are shown', () => {
         InstanceOwnerId: lab.ctx.ownerId,
         DeviceIndex: 0,
         NetworkCardIndex: 0,
-        AttachTime: new Date(0),
+        AttachTime: new Date(attachment?.attachTime ?? ''),
         DeleteOnTermination: true,
         Status: 'attached',
       },
