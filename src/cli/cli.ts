@@ -126,7 +126,10 @@ function interruptSignal(out: Output): { readonly signal: AbortSignal; stop(): v
     if (controller.signal.aborted) process.kill(process.pid, 'SIGKILL');
     controller.abort(new Interrupted());
     // Most commands are out in a moment and need no explanation.
-    setTimeout(() => out.info('interrupted: undoing what was begun (again to leave at once)'), 300).unref();
+    setTimeout(
+      () => out.info('interrupted: ending at the next safe step (again to leave at once)'),
+      300,
+    ).unref();
   };
   for (const name of ['SIGINT', 'SIGTERM'] as const) process.on(name, listener);
   return {

@@ -64,6 +64,7 @@ export function defineCommand<const O extends Readonly<Record<string, Options>>>
         },
         handler: async (args) => {
           requireNumbers(options, args);
+          refuseRepeated(options, args);
           await declaration.handler(withDashes(positionals, args) as never, tools);
         },
       }),
@@ -87,6 +88,16 @@ function requireNumbers(
 ): void {
   for (const [name, { type }] of Object.entries(options))
     if (type === 'number' && Number.isNaN(args[name])) throw new UsageError(`--${name} takes a number`);
+}
+
+/** yargs collects what is given twice; whoever reads the answer would see one thing and the record another. */
+function refuseRepeated(
+  options: Readonly<Record<string, Options>>,
+  args: Readonly<Record<string, unknown>>,
+): void {
+  for (const [name, { array, type }] of Object.entries(options))
+    if (array !== true && type !== 'array' && Array.isArray(args[name]))
+      throw new UsageError(`--${name} is given more than once`, { hint: 'one value' });
 }
 
 /** A group of commands under one noun: `bonami image ls`. */

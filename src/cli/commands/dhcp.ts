@@ -30,7 +30,11 @@ const optionsOfSet = {
   'domain-name-servers': servers('address, or AmazonProvidedDNS for our own; up to four'),
   'ntp-servers': servers('address of a time server; up to four'),
   'netbios-name-servers': servers('address of a WINS server; up to four'),
-  'netbios-node-type': { choices: ['1', '2', '4', '8'], describe: '2 is what Windows asks for' },
+  'netbios-node-type': {
+    type: 'string',
+    choices: ['1', '2', '4', '8'],
+    describe: '2 is what Windows asks for',
+  },
 } as const;
 
 const create = defineCommand({

@@ -8,7 +8,7 @@ import { OWN_NAMESPACE } from '../../host/link/namespace.ts';
 import { addresses, type Address } from '../../store/addresses.ts';
 import { transact, type Db } from '../../store/database.ts';
 import { putTags } from '../../store/tags.ts';
-import { vpcs } from '../../store/vpcs.ts';
+import { vpcs, type Vpc } from '../../store/vpcs.ts';
 import type { Ec2Context } from '../context.ts';
 import { endDryRun } from '../dry-run.ts';
 import { specifiedTags } from '../tags/ec2-tags.ts';
@@ -59,7 +59,10 @@ function newAddress(
   const publicIp =
     wanted ?? (pool === 'amazon' ? nextBuiltIn(db, host) : nextOfPool(db, host, poolBlock(pool)));
   const reach = reachOf(host, publicIp);
-  if (reach === 'host') refuseInsideVpc(db, publicIp);
+  if (reach === 'host') {
+    refuseInsideVpc(db, publicIp);
+    refuseRouted(host, publicIp);
+  }
   return {
     allocationId: newId('address'),
     publicIp,
@@ -75,7 +78,8 @@ function nextBuiltIn(db: Db, host: HostAddresses): string {
   for (let offset = 1; offset < sizeOf(cidr) - 1; offset++) {
     const address = addressAt(cidr, offset);
     // Another home of this host may have it.
-    if (!used.has(address) && !host.routed.includes(address)) return address;
+    if (!used.has(address) && !host.routed.includes(address) && vpcAround(db, address) === undefined)
+      return address;
   }
   throw new Ec2Error(
     'AddressLimitExceeded',
@@ -124,12 +128,28 @@ function usedAddresses(db: Db): ReadonlySet<string> {
 
 /** The host's route to it would lead away from that VPC's own machines. */
 function refuseInsideVpc(db: Db, address: string): void {
-  const vpc = vpcs.list(db).find(({ cidrBlock }) => blockContains(cidrBlock, address));
+  const vpc = vpcAround(db, address);
   if (vpc)
     throw new Ec2Error(
       'InvalidParameterValue',
       `'${address}' is a private address of '${vpc.vpcId}' (${vpc.cidrBlock})`,
       { hint: 'an address outside of every VPC' },
+    );
+}
+
+function vpcAround(db: Db, address: string): Vpc | undefined {
+  return vpcs.list(db).find(({ cidrBlock }) => blockContains(cidrBlock, address));
+}
+
+/** Two homes must not take an address from each other. */
+function refuseRouted({ routed }: HostAddresses, address: string): void {
+  if (routed.includes(address))
+    throw new Ec2Error(
+      'InvalidAddress.InUse',
+      `The address ${address} is in use: this host has a route to it`,
+      {
+        hint: 'ip route, or bonami eip allocate for the next free one',
+      },
     );
 }
 

@@ -2,7 +2,7 @@
 import type { CreateRouteRequest, DeleteRouteRequest } from '@aws-sdk/client-ec2';
 import { Ec2Error } from '../../core/errors.ts';
 import type { VpcId } from '../../core/ids.ts';
-import { blockWithin, familyOf } from '../../core/ip.ts';
+import { blockWithin, familyOf, UNUSABLE_IPV4 } from '../../core/ip.ts';
 import type { Db } from '../../store/database.ts';
 import { networkInterfaces } from '../../store/network-interfaces.ts';
 import type { RouteTable, RouteTarget } from '../../store/route-tables.ts';
@@ -35,8 +35,16 @@ export function requestedDestination({
   return canonicalCidr(DestinationCidrBlock, 'destinationCidrBlock', 4);
 }
 
-/** What answers here whatever a route says (AWS: "Route table concepts", reserved addresses). */
-const RESERVED = ['169.254.168.0/22', 'fd00:ec2::/32'];
+/**
+ * What no route leads to: what answers here whatever a route says (AWS: "Route table concepts", reserved addresses),
+ * and what is no network of machines. EC2 reserves less of 169.254.0.0/16; here the host is in there.
+ */
+const RESERVED = [
+  ...UNUSABLE_IPV4.filter((block) => block !== '0.0.0.0/8'),
+  'fd00:ec2::/32',
+  'fe80::/10',
+  'ff00::/8',
+];
 
 /** Refuses what lies within the VPC's own blocks or the reserved ones, as EC2 does. */
 export function refuseLocalDestination(db: Db, { vpcId }: RouteTable, destination: string): void {

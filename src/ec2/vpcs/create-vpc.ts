@@ -1,7 +1,8 @@
 import type { CreateVpcRequest, CreateVpcResult } from '@aws-sdk/client-ec2';
 import { Ec2Error } from '../../core/errors.ts';
-import { blocksOverlap, prefixOf, UNUSABLE_IPV4 } from '../../core/ip.ts';
-import { transact } from '../../store/database.ts';
+import { blockContains, blocksOverlap, prefixOf, UNUSABLE_IPV4 } from '../../core/ip.ts';
+import { addresses } from '../../store/addresses.ts';
+import { transact, type Db } from '../../store/database.ts';
 import { putTags } from '../../store/tags.ts';
 import type { Ec2Context } from '../context.ts';
 import { endDryRun } from '../dry-run.ts';
@@ -24,6 +25,7 @@ export async function createVpc(ctx: Ec2Context, request: CreateVpcRequest): Pro
   const cidrBlock = checkedBlock(CidrBlock);
   const tags = specifiedTags(request.TagSpecifications, 'vpc');
   const vpc = transact(ctx.db, () => {
+    refuseElasticAddresses(ctx.db, cidrBlock);
     const ipv6 = AmazonProvidedIpv6CidrBlock ? newIpv6Block(ctx.db) : null;
     const made = recordVpc(ctx.db, { cidrBlock, ipv6, isDefault: false });
     putTags(ctx.db, made.vpcId, tags);
@@ -36,11 +38,28 @@ export async function createVpc(ctx: Ec2Context, request: CreateVpcRequest): Pro
 function checkedBlock(text: string): string {
   const block = canonicalCidr(text, 'cidrBlock', 4);
   const prefix = prefixOf(block);
-  if (prefix < 16 || prefix > 28 || UNUSABLE_IPV4.some((each) => blocksOverlap(each, block)))
+  const special = UNUSABLE_IPV4.find((each) => blocksOverlap(each, block));
+  if (prefix < 16 || prefix > 28 || special !== undefined)
     throw new Ec2Error('InvalidVpc.Range', `The CIDR '${text}' is invalid.`, {
-      hint: 'a block between /16 and /28, like 10.0.0.0/16',
+      hint:
+        special === undefined
+          ? 'a block between /16 and /28, like 10.0.0.0/16'
+          : `${special} is no network of machines; a block like 10.0.0.0/16`,
     });
   return block;
+}
+
+/** An elastic address would be in the VPC twice: as itself, and as what stands for another one. */
+function refuseElasticAddresses(db: Db, block: string): void {
+  const inside = addresses.list(db).find(({ publicIp }) => blockContains(block, publicIp));
+  if (inside)
+    throw new Ec2Error(
+      'InvalidVpc.Range',
+      `The CIDR '${block}' has the elastic address ${inside.publicIp} in it.`,
+      {
+        hint: `bonami eip release ${inside.publicIp}, or another block`,
+      },
+    );
 }
 
 function refuseUnsupported(request: CreateVpcRequest): void {

@@ -68,7 +68,10 @@ export function dnsmasqConfig(network: DhcpNetwork, folders: DhcpFolders, { user
     // Answer at once: nobody else hands out addresses here, and nobody can take one.
     'no-ping',
     'dhcp-authoritative',
-    `domain=${network.searchDomain}`,
+    // dnsmasq's own word for it takes one domain only.
+    ...(network.searchDomain.includes(' ')
+      ? [`domain=${domain}`, `dhcp-option=15,"${network.searchDomain}"`]
+      : [`domain=${network.searchDomain}`]),
     `local=/${domain}/`,
     ...network.blocks.map((block) => `synth-domain=${domain},${block},ip-`),
     `host-record=instance-data.${domain},${network.metadataAddress}`,

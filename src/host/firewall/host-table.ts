@@ -29,20 +29,26 @@ function toHost({ hostLink, blocks }: HostRuleset): Part {
 }
 
 /**
- * Security groups know a machine and this host by their addresses, so nobody may pass for them by way of the host:
- * neither machines of another network nor a forger outside. Only what comes to this uplink is judged: a drop
- * in any table holds, so what leaves it is for the others to judge.
+ * By way of the host a machine is reached at its public addresses only, whoever knows a route to this host; the host
+ * itself does not pass here. Security groups know a machine and this host by their addresses, so nobody may pass for
+ * them: neither machines of another network nor a forger outside. Only what comes to this uplink is judged: a drop in any
+ * table holds, so what leaves it is for the others to judge.
  */
 function throughHost({ hostLink, uplinkPrefix, blocks, publicAddresses }: HostRuleset): Part {
   const here = `oifname "${hostLink}"`;
   const carriers = publicAddresses.map(({ carrier }) => carrier);
   return baseChain('through_host', 'filter hook forward priority filter', [
     ...eachFamily('saddr', blocks, (addresses) => `${here} ${addresses} counter drop`),
-    `${here} iifname "${uplinkPrefix}*" ct state established,related accept`,
-    ...(carriers.length > 0 ? [`${here} iifname "${uplinkPrefix}*" ip daddr ${oneOf(carriers)} accept`] : []),
-    `${here} iifname "${uplinkPrefix}*" counter drop`,
-    `${here} ip saddr 169.254.0.0/16 counter drop`,
-    `${here} ip6 saddr fe80::/10 counter drop`,
+    `${here} ct state established,related accept`,
+    ...(carriers.length === 0
+      ? []
+      : [
+          // What has a router's own address is translated below.
+          `${here} iifname "${uplinkPrefix}*" ip daddr ${oneOf(carriers)} accept`,
+          `${here} ip saddr 169.254.0.0/16 counter drop`,
+          `${here} ip daddr ${oneOf(carriers)} accept`,
+        ]),
+    `${here} counter drop`,
   ]);
 }
 

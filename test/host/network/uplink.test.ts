@@ -8,6 +8,7 @@ import { hostNetworks, UPLINK_POOL } from '../../../src/host/link/uplink.ts';
 import { containsAddress, formatCidr, overlaps, parseCidr, parseIpv4 } from '../../../src/core/cidr.ts';
 import { linkName } from '../../../src/core/link-name.ts';
 import { authorizeSecurityGroupIngress } from '../../../src/ec2/security-groups/authorize-security-group-ingress.ts';
+import { bridgeMac } from '../../../src/ec2/vpcs/router-spec.ts';
 import type { Guest } from '../../support/guest.ts';
 import { Conversation, tool } from '../../support/guest-tool.ts';
 import { expectNoLeaks, snapshot, type Snapshot } from '../../support/leaks.ts';
@@ -103,9 +104,13 @@ describe.each([
     const heard = await guest.starts('hear-datagrams', '7000');
     const fromOutside = async (from: string, text: string): Promise<unknown> =>
       tool(outside, 'send-udp', hostMac(), '02:00:00:00:00:77', from, '7000', guest.address, '7000', text);
-    for (const from of [neighbour.address, '169.254.97.5']) await fromOutside(from, 'forged');
-    await fromOutside(OUTSIDE, 'last');
-    expect(await heard.next()).toBe(`last from ${OUTSIDE}`);
+    // Not in its own name either: a private address is nobody's to route to.
+    for (const from of [neighbour.address, '169.254.97.5', OUTSIDE]) await fromOutside(from, 'forged');
+    await neighbour.does(
+      ...['send-udp', bridgeMac(cloud.subnet().subnetId), neighbour.mac, neighbour.address, '7000'],
+      ...[guest.address, '7000', 'last'],
+    );
+    expect(await heard.next()).toBe(`last from ${neighbour.address}`);
   });
 
   test('this host reaches the guest from the uplink’s own network', async () => {
