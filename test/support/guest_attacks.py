@@ -293,6 +293,7 @@ def ask_metadata(pieces, source=""):
     Sends the pieces of a request, each as a segment of its own, and answers status, body and the TTLs of the segments
     that brought it; null when the service says nothing.
     """
+    data = b""
     with raw_socket(0x0800) as seen, socket.socket() as sock:
         sock.settimeout(1.5)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -303,11 +304,11 @@ def ask_metadata(pieces, source=""):
             for piece in json.loads(pieces):
                 sock.sendall(piece.encode())
                 time.sleep(0.05)
-            data = b""
             while part := sock.recv(65536):
                 data += part
         except OSError as error:
-            if not data if "data" in locals() else True:
+            # What has been said counts, however it ended.
+            if not data:
                 return say(None if isinstance(error, (TimeoutError, ConnectionResetError)) else error.strerror)
         port = struct.pack("!HH", 80, sock.getsockname()[1])
         ttls = []
