@@ -7,6 +7,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { linkName } from '../../src/core/link-name.ts';
 import type { NetworkInterfaceId, SecurityGroupId, SubnetId, VpcId } from '../../src/core/ids.ts';
 import { authorizeSecurityGroupIngress } from '../../src/ec2/security-groups/authorize-security-group-ingress.ts';
+import { revokeSecurityGroupIngress } from '../../src/ec2/security-groups/revoke-security-group-ingress.ts';
+import { securityGroups } from '../../src/store/security-groups.ts';
+import { transact } from '../../src/store/database.ts';
 import { bridgeOf } from '../../src/ec2/vpcs/router-spec.ts';
 import { applyVpcNetwork } from '../../src/ec2/vpcs/network.ts';
 import { namedNamespace } from '../../src/host/link/namespace.ts';
@@ -32,9 +35,10 @@ export async function path({ rows }: NetworkWork): Promise<void> {
       two?.InstanceId ?? '',
       two?.PrivateIpAddress ?? '',
     ];
+    // Takes everything, and says how much it was.
     await cloud.inGuest(
       server,
-      'nc -ll -p 9000 -e /bin/cat >/dev/null 2>&1 & nc -ll -p 9001 >/dev/null 2>&1 &',
+      "printf '#!/bin/sh\\nexec wc -c\\n' >/tmp/sink; chmod +x /tmp/sink; nc -ll -p 9001 -e /tmp/sink >/dev/null 2>&1 &",
     );
     const subnet = (await cloud.instance(client))?.SubnetId as SubnetId;
     const taps = [one, two].map((each) =>
@@ -74,11 +78,13 @@ export async function path({ rows }: NetworkWork): Promise<void> {
 async function throughput(cloud: Cloud, client: string, address: string): Promise<number> {
   const command = [
     'begin=$(cut -d " " -f 1 /proc/uptime)',
-    `dd if=/dev/zero bs=64k count=${MIB * 16} 2>/dev/null | nc ${address} 9001`,
+    `taken=$(dd if=/dev/zero bs=64k count=${MIB * 16} 2>/dev/null | nc ${address} 9001)`,
     'end=$(cut -d " " -f 1 /proc/uptime)',
-    'awk "BEGIN { print ($end - $begin) * 1000 }"',
+    'awk "BEGIN { print ($end - $begin) * 1000 }"; echo $taken',
   ].join('; ');
-  return Number(await cloud.inGuest(client, command));
+  const [took, bytes] = (await cloud.inGuest(client, command)).split('\n').map(Number);
+  if (bytes !== MIB * 2 ** 20 || took === undefined) throw new Error(`only ${bytes} bytes arrived`);
+  return took;
 }
 
 /** Mean microseconds. */
@@ -141,9 +147,9 @@ export async function rules({ rows }: NetworkWork): Promise<void> {
     const vpc = await world.vpc('10.90.0.0/16');
     const subnet = await world.subnet(vpc, '10.90.1.0/24');
     const many = await world.openGroup(vpc, 'many');
-    await fill(world, many);
     for (let index = 0; index < MEMBERS; index += 1)
       guests.push(await Guest.plug(world.ctx, { subnet, groups: [many] }));
+    rows.push(await changing(world, many, `a rule more to few, for ${MEMBERS} running interfaces`));
     const [client, server] = guests;
     if (client === undefined || server === undefined) throw new Error('no guests');
     // Links of the kernel's own in place of the cables, which are slower than what is measured.
@@ -152,7 +158,19 @@ export async function rules({ rows }: NetworkWork): Promise<void> {
     for (const guest of [client, server]) await guest.configure();
     const service = await server.starts('accept', '7000');
     const { file } = namedNamespace(vpc);
+    const open = securityGroups.get(world.ctx.db, many);
+    await fill(world, many);
+    const full = securityGroups.get(world.ctx.db, many);
+    const having = (group: typeof open) => async (): Promise<void> => {
+      if (group) transact(world.ctx.db, () => securityGroups.update(world.ctx.db, group));
+      await applyVpcNetwork(world.ctx, vpc);
+    };
     const taken = await alternate('connections', {
+      few: {
+        before: having(open),
+        work: async () => client.does('connect-often', server.address, '7000', String(CONNECTIONS)),
+        after: having(full),
+      },
       rules: { work: async () => client.does('connect-often', server.address, '7000', String(CONNECTIONS)) },
       none: {
         before: async () => execa('nsenter', [`--net=${file}`, 'nft', 'flush', 'ruleset']),
@@ -162,29 +180,17 @@ export async function rules({ rows }: NetworkWork): Promise<void> {
     });
     await service.close();
     rows.push(
-      compared(taken.rules, taken.none, {
+      compared(taken.rules, taken.few, {
         what: `${CONNECTIONS} connections through ${RULES} rules and ${MEMBERS} members`,
-        against: 'no rules',
+        against: 'a group that is open',
         aim: '<= 1.11',
       }),
+      compared(taken.few, taken.none, {
+        what: `${CONNECTIONS} connections through a group that is open`,
+        against: 'no firewall, no tracking',
+      }),
     );
-    const changes: number[] = [];
-    for (let round = 0; round < 10; round += 1)
-      changes.push(
-        await time(async () =>
-          authorizeSecurityGroupIngress(world.ctx, {
-            GroupId: many,
-            IpPermissions: [permission(`192.0.2.${round}/32`, 9000 + round)],
-          }),
-        ),
-      );
-    rows.push({
-      what: `a rule for ${MEMBERS} running interfaces, until it is in force`,
-      measured: 'ms',
-      bonami: median(changes),
-      aim: '< 100',
-      samples: changes,
-    });
+    rows.push(await changing(world, many, `a rule more to ${RULES}, for ${MEMBERS} running interfaces`));
   } finally {
     for (const guest of guests) await guest.close();
     await world.close();
@@ -203,13 +209,24 @@ function permission(
   return { IpProtocol: 'tcp', FromPort: port, ToPort: port, IpRanges: [{ CidrIp }] };
 }
 
+/** How long until another rule is in force. */
+async function changing(world: World, GroupId: SecurityGroupId, what: string): Promise<Row> {
+  const rules = Array.from({ length: 10 }, (_, round) => permission(`192.0.2.${round}/32`, 9000 + round));
+  const samples: number[] = [];
+  for (const rule of rules)
+    samples.push(
+      await time(async () => authorizeSecurityGroupIngress(world.ctx, { GroupId, IpPermissions: [rule] })),
+    );
+  await revokeSecurityGroupIngress(world.ctx, { GroupId, IpPermissions: rules });
+  return { what, measured: 'ms', bonami: median(samples), aim: '< 100', samples };
+}
+
 /** Rules that all differ, in blocks and ports; the last one is what the connections need. */
 async function fill(world: World, GroupId: SecurityGroupId): Promise<void> {
-  const { IpPermissions } = { IpPermissions: [{ IpProtocol: '-1', IpRanges: [{ CidrIp: '0.0.0.0/0' }] }] };
-  await import('../../src/ec2/security-groups/revoke-security-group-ingress.ts').then(
-    async ({ revokeSecurityGroupIngress }) =>
-      revokeSecurityGroupIngress(world.ctx, { GroupId, IpPermissions }),
-  );
+  await revokeSecurityGroupIngress(world.ctx, {
+    GroupId,
+    IpPermissions: [{ IpProtocol: '-1', IpRanges: [{ CidrIp: '0.0.0.0/0' }] }],
+  });
   const all = Array.from({ length: RULES - 12 }, (_, index) =>
     permission(`10.${91 + (index % 90)}.${index % 250}.0/24`, 1024 + index),
   );
