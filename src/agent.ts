@@ -1,7 +1,7 @@
 // Composition root of the agent: answers metadata requests for every VPC, hears what machines say of themselves,
 // restarts what died. Crash-only: it holds nothing that the records, the locks and the sockets do not tell again.
 import { randomBytes } from 'node:crypto';
-import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { readFileSync, rmSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -15,6 +15,7 @@ import { watchMachines, type MachineWatch } from './ec2/instances/watch-machines
 import { mendNetworks } from './ec2/network-findings.ts';
 import { agentBuild } from './host/agent/client.ts';
 import type { AgentAnswer, AgentRequest } from './host/agent/protocol.ts';
+import { writeWhole } from './host/whole-file.ts';
 import { MetadataListeners } from './metadata-listeners.ts';
 
 process.umask(0o077);
@@ -23,7 +24,7 @@ process.umask(0o077);
 const IDLE_MS = 3_000;
 const TICK_MS = 1_000;
 const LINGER_MS = 2_000;
-/** Networks are compared with their records once in so many looks. */
+/** Networks are compared with their records once in so many looks; not at the first, in the middle of a launch. */
 const MEND_EVERY = 10;
 
 const log = pino({ level: process.env['BONAMI_LOG'] ?? 'info', redact: ['userData', 'token', 'key'] });
@@ -70,7 +71,7 @@ async function live(): Promise<void> {
   while (!stopping.signal.aborted && performance.now() - idleSince <= IDLE_MS) {
     try {
       const active = await machines.look();
-      if (ticks++ % MEND_EVERY === 0) for (const line of await mendNetworks(ctx)) log.info(line);
+      if (++ticks % MEND_EVERY === 0) for (const line of await mendNetworks(ctx)) log.info(line);
       await listeners.keep(active);
       refreshSshConfig(ctx);
       if (active.size > 0 || conversations.size > 0) idleSince = performance.now();
@@ -147,8 +148,7 @@ function homeTokenKey(): { readonly key: Buffer; readonly uptime: () => number }
     return { key: readFileSync(path), uptime };
   } catch {
     const key = randomBytes(32);
-    writeFileSync(`${path}.new`, key, { mode: 0o600 });
-    renameSync(`${path}.new`, path);
+    writeWhole(path, key, 0o600);
     return { key, uptime };
   }
 }

@@ -1,5 +1,5 @@
 import { generateKeyPairSync } from 'node:crypto';
-import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { VpcId } from './core/ids.ts';
 import type { Ec2Context } from './ec2/context.ts';
@@ -9,6 +9,7 @@ import { METADATA_ADDRESS } from './ec2/vpcs/router-spec.ts';
 import { repairVpcServices } from './ec2/vpcs/network.ts';
 import { listenInNamespace } from './host/agent/listener.ts';
 import { namespaceInode } from './host/link/namespace.ts';
+import { writeWhole } from './host/whole-file.ts';
 import { instances } from './store/instances.ts';
 import { signedIdentity, type HomeIdentity } from './imds/identity-document.ts';
 import type { IdentitySignatures } from './imds/metadata-tree.ts';
@@ -120,8 +121,7 @@ function homeIdentity({ layout, now }: Ec2Context): HomeIdentity {
   if (!existsSync(path)) {
     const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
     const pem = privateKey.export({ type: 'pkcs1', format: 'pem' }).toString();
-    writeFileSync(`${path}.new`, pem + selfSignedCertificate(pem, now()), { mode: 0o600 });
-    renameSync(`${path}.new`, path);
+    writeWhole(path, pem + selfSignedCertificate(pem, now()), 0o600);
   }
   const text = readFileSync(path, 'utf8');
   const at = text.indexOf('-----BEGIN CERTIFICATE-----');

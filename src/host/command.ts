@@ -68,8 +68,10 @@ const DEBIAN_PACKAGES: Readonly<Record<string, string>> = {
   scp: 'openssh-client',
   setpriv: 'util-linux',
   ssh: 'openssh-client',
+  'ssh-keyscan': 'openssh-client',
   'ssh-keygen': 'openssh-client',
   sysctl: 'procps',
+  tc: 'iproute2',
   unshare: 'util-linux',
   xz: 'xz-utils',
   zstd: 'zstd',
@@ -337,7 +339,8 @@ function followLines(stream: NodeJS.ReadableStream | null, onLine: (line: string
   stream?.on('end', () => rest !== '' && onLine(rest));
 }
 
-function pasteable(command: string, args: readonly string[]): string {
+/** A command as a line for a shell. */
+export function pasteable(command: string, args: readonly string[]): string {
   return [command, ...args]
     .map((word) => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`))
     .join(' ');

@@ -3,7 +3,7 @@ import { existsSync, rmSync } from 'node:fs';
 import { homedir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import { putIncludeLine, takeIncludeLine } from '../../host/ssh/include-line.ts';
-import { textOf, writeWhole } from '../../host/ssh/whole-file.ts';
+import { textOf, writeWhole } from '../../host/whole-file.ts';
 import type { Ec2Context } from '../context.ts';
 import { sshConfig } from './ssh-config.ts';
 import { sshValue } from './ssh-words.ts';

@@ -3,8 +3,7 @@ import type { VpcId } from '../../core/ids.ts';
 import { isServing } from '../../host/dhcp/dnsmasq.ts';
 import { hasTables } from '../../host/firewall/compare.ts';
 import { missingPasses } from '../../host/firewall/foreign.ts';
-import { probeKernel } from '../../host/link/kernel-state.ts';
-import { namespaceInode } from '../../host/link/namespace.ts';
+import { probeKernel, type KernelState } from '../../host/link/kernel-state.ts';
 import { routerChanges } from '../../host/link/router-changes.ts';
 import { standingUplink, UPLINK_PREFIX } from '../../host/link/uplink.ts';
 import type { NetworkInterface } from '../../store/network-interfaces.ts';
@@ -33,7 +32,8 @@ export async function mendDrift(ctx: Ec2Context, vpcId: VpcId): Promise<Drift> {
     const found = await drift(ctx, vpcId);
     if (found.changes.length === 0) return found;
     await settle(ctx, vpcId);
-    return { changes: found.changes, cutOff: await cutOff(ctx, vpcId) };
+    const state = await probeKernel(ctx.ground.router(vpcId), { dual: false });
+    return { changes: found.changes, cutOff: cutOff(readVpc(ctx.db, vpcId), state) };
   });
 }
 
@@ -44,17 +44,15 @@ async function drift(ctx: Ec2Context, vpcId: VpcId): Promise<Drift> {
   const namespace = ground.router(vpcId);
   const records = await presentRecords(ctx, vpcId);
   const uplink = await standingUplink(ground, { namespace, hostLink: hostLinkName(vpcId) });
-  if (uplink === undefined) return { changes: ['its uplink is missing'], cutOff: await cutOff(ctx, vpcId) };
+  const state = await probeKernel(namespace, { dual: blocksOf(records.vpc).length > 1 });
+  const lost = cutOff(records, state);
+  if (uplink === undefined) return { changes: ['its uplink is missing'], cutOff: lost };
   const crossings = await crossingsThere(ctx, records);
   const lostCrossings = records.peerings.filter(
     (peering) => standing(ctx, peering.peer.vpcId) !== undefined && !crossings.has(crossingLink(peering)),
   );
   const wanted = wantedNetwork(ctx, { records, uplink, crossings });
-  const dual = blocksOf(records.vpc).length > 1;
-  const { isNew, links, addresses, addresses6, up } = routerChanges(
-    wanted.router,
-    await probeKernel(namespace, { dual }),
-  );
+  const { isNew, links, addresses, addresses6, up } = routerChanges(wanted.router, state);
   const hostRoutes = [
     ...(standing(ctx, vpcId)?.reachableFromHost === true ? [records.vpc.cidrBlock] : []),
     ...records.addresses.map(({ carrierIp }) => `${carrierIp}/32`),
@@ -73,7 +71,7 @@ async function drift(ctx: Ec2Context, vpcId: VpcId): Promise<Drift> {
       ...(await foreignFindings(ctx)),
       ...(isServed ? [] : ['its DHCP and DNS server does not run']),
     ],
-    cutOff: await cutOff(ctx, vpcId),
+    cutOff: lost,
   };
 }
 
@@ -83,14 +81,9 @@ async function foreignFindings({ ground }: Ec2Context): Promise<readonly string[
   return [...new Set(missing.map(({ chain }) => `the firewall chain '${chain}' does not let it through`))];
 }
 
-async function cutOff(ctx: Ec2Context, vpcId: VpcId): Promise<readonly NetworkInterface[]> {
-  const namespace = ctx.ground.router(vpcId);
-  if (namespaceInode(namespace) === undefined) return [];
-  const { links } = await probeKernel(namespace, { dual: false });
-  // A tap that a machine has open has a carrier.
-  return runningInterfaces(readVpc(ctx.db, vpcId)).filter(
-    (each) => links.get(tapOf(each))?.hasCarrier !== true,
-  );
+/** A tap that a machine has open has a carrier. */
+function cutOff(records: VpcRecords, { links }: KernelState): readonly NetworkInterface[] {
+  return runningInterfaces(records).filter((each) => links.get(tapOf(each))?.hasCarrier !== true);
 }
 
 function runningInterfaces({ plugged }: VpcRecords): readonly NetworkInterface[] {

@@ -1,10 +1,11 @@
 // A note in the run folder about the network that was built: void with its namespace.
-import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { VpcId } from '../../core/ids.ts';
 import { linkName } from '../../core/link-name.ts';
 import { namespaceInode } from '../../host/link/namespace.ts';
 import { UPLINK_PREFIX } from '../../host/link/uplink.ts';
+import { writeWhole } from '../../host/whole-file.ts';
 import type { Ec2Context } from '../context.ts';
 
 /** What was built, and in which namespace: void when the namespace is another one. */
@@ -25,9 +26,7 @@ export function standing(ctx: Ec2Context, vpcId: VpcId): Built | undefined {
 
 export function noteBuilt(ctx: Ec2Context, vpcId: VpcId, built: Omit<Built, 'inode'>): void {
   const inode = namespaceInode(ctx.ground.router(vpcId)) ?? 0;
-  const fresh = `${path(ctx, vpcId)}.new`;
-  writeFileSync(fresh, JSON.stringify({ ...built, inode } satisfies Built), { mode: 0o600 });
-  renameSync(fresh, path(ctx, vpcId));
+  writeWhole(path(ctx, vpcId), JSON.stringify({ ...built, inode } satisfies Built), 0o600);
 }
 
 export function forgetBuilt(ctx: Ec2Context, vpcId: VpcId): void {

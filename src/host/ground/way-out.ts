@@ -1,11 +1,12 @@
 // The way out of an anchor's network: a program that is started again when it dies, and ended when the anchor has gone,
 // for none of them ends by itself.
-import { closeSync, openSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { closeSync, openSync, rmSync } from 'node:fs';
 import { HostError } from '../../core/errors.ts';
 import { startDetached } from '../command.ts';
 import { identify, isRunning, signalProcess, type ProcessIdentity } from '../process/identity.ts';
 import { commandOf, processesThat, textAt } from '../process/processes.ts';
 import { waitUntil } from '../wait-until.ts';
+import { writeWhole } from '../whole-file.ts';
 import { choosePasser, networkOf, PASSERS, type Passage, type Passer, passerLine } from './passers.ts';
 
 export interface WayOutPaths {
@@ -96,8 +97,7 @@ function recorded({ wayOutProcess }: WayOutPaths): Started | undefined {
 }
 
 function record({ wayOutProcess }: WayOutPaths, started: Started): void {
-  writeFileSync(`${wayOutProcess}.new`, JSON.stringify(started), { mode: 0o600 });
-  renameSync(`${wayOutProcess}.new`, wayOutProcess);
+  writeWhole(wayOutProcess, JSON.stringify(started), 0o600);
 }
 
 function failed({ wayOutLog }: WayOutPaths, passer: Passer): HostError {

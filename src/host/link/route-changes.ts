@@ -13,7 +13,7 @@ const LINK_LOCAL = '169.254.0.0/16';
 export const OTHER_END = { 4: '169.254.80.1', 6: 'fe80::1' } as const;
 
 /** Links to other routers. */
-const CROSSING = /^pcx[0-9a-f]{12}$/;
+export const CROSSING = /^pcx[0-9a-f]{12}$/;
 
 interface WantedRoute {
   readonly table: string;

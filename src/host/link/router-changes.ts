@@ -2,7 +2,7 @@
 import { networkOf } from '../../core/cidr.ts';
 import { familyOf, formatIpv6 } from '../../core/ip.ts';
 import type { KernelState, LinkState } from './kernel-state.ts';
-import { OTHER_END, routeChanges } from './route-changes.ts';
+import { CROSSING, OTHER_END, routeChanges } from './route-changes.ts';
 import { LINK_MTU, type Port, type Router, type Segment } from './router.ts';
 
 export interface RouterChanges {
@@ -26,10 +26,9 @@ export interface RouterChanges {
 /** Links that are ours to take away. */
 const BRIDGE = /^snt[0-9a-f]{12}$/;
 const TAP = /^eni[0-9a-f]{12}$/;
-const CROSSING = /^pcx[0-9a-f]{12}$/;
 
 export function routerChanges(router: Router, now: KernelState): RouterChanges {
-  const bridges = router.segments.map((segment) => bridgeChanges(segment, now.links.get(segment.bridge)));
+  const bridges = router.segments.flatMap((segment) => bridgeChanges(segment, now.links.get(segment.bridge)));
   const taps = router.ports.map((port) => tapChanges(port, router, now));
   const wanted = new Set([
     ...router.segments.map(({ bridge }) => bridge),
@@ -41,13 +40,13 @@ export function routerChanges(router: Router, now: KernelState): RouterChanges {
   );
   const isNew = now.links.get('lo')?.isUp !== true;
   const kept = without(now, stale);
-  const downTaps = taps.filter(({ isUp }) => !isUp).map(({ name }) => name);
+  const downTaps = taps.filter(({ isUp }) => !isUp).map(({ tap }) => tap);
   return {
     isNew,
     links: [
       ...(isNew ? ['link set lo up'] : []),
       ...stale.map((name) => `link del ${name}`),
-      ...bridges.flatMap(({ lines }) => lines),
+      ...bridges,
       ...taps.flatMap(({ lines }) => lines),
     ],
     downTaps,
@@ -69,29 +68,27 @@ function without(state: KernelState, links: readonly string[]): KernelState {
   };
 }
 
-interface LinkChanges {
-  readonly name: string;
-  readonly isNew: boolean;
-  readonly isUp: boolean;
-  readonly lines: readonly string[];
-}
-
-function bridgeChanges({ bridge, mac }: Segment, now: LinkState | undefined): LinkChanges {
-  const lines = [
+function bridgeChanges({ bridge, mac }: Segment, now: LinkState | undefined): readonly string[] {
+  return [
     ...(now === undefined ? [`link add ${bridge} type bridge stp_state 0 mcast_snooping 0`] : []),
     // An explicit address: otherwise it would follow the ports as they come and go.
     ...(now?.mac === mac && now.mtu === LINK_MTU
       ? []
       : [`link set ${bridge} address ${mac} mtu ${LINK_MTU}`]),
   ];
-  return { name: bridge, isNew: now === undefined, isUp: now?.isUp ?? false, lines };
+}
+
+interface TapChanges {
+  readonly tap: string;
+  readonly isUp: boolean;
+  readonly lines: readonly string[];
 }
 
 /**
  * Isolated: it reaches the bridge, never another port. What the router itself sends to many reaches it only where
  * IPv6 needs that (RFC 4861: neighbour solicitations); other machines' broadcasts stop at the isolation.
  */
-function tapChanges(port: Port, router: Router, state: KernelState): LinkChanges {
+function tapChanges(port: Port, router: Router, state: KernelState): TapChanges {
   const { tap, bridge, uid, queues, addresses } = port;
   const now = state.links.get(tap);
   const isMultiqueue = queues > 1;
@@ -101,8 +98,7 @@ function tapChanges(port: Port, router: Router, state: KernelState): LinkChanges
   const multicast = addresses.some((address) => familyOf(address) === 6) ? 'on' : 'off';
   const isPlugged = isUsable && hasBridge && now.master === bridge && now.isIsolated;
   return {
-    name: tap,
-    isNew: !isUsable,
+    tap,
     isUp: isUsable && now.isUp,
     lines: [
       ...(isUsable

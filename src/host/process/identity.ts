@@ -1,4 +1,5 @@
-import { readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
+import { writeWhole } from '../whole-file.ts';
 
 /** What names one process for ever: a pid alone comes back, a pid with its start time on one boot does not. */
 export interface ProcessIdentity {
@@ -48,8 +49,7 @@ export function signalProcess(identity: ProcessIdentity, signal: 'SIGTERM' | 'SI
 
 /** Writes an identity where others look for it: whole or not at all. */
 export function recordIdentity(path: string, identity: ProcessIdentity): void {
-  writeFileSync(`${path}.new`, JSON.stringify(identity), { mode: 0o600 });
-  renameSync(`${path}.new`, path);
+  writeWhole(path, JSON.stringify(identity), 0o600);
 }
 
 /** The identity recorded at `path`; undefined when there is none that can be read. */

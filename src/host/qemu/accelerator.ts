@@ -1,9 +1,10 @@
-import { closeSync, constants, openSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
+import { closeSync, constants, openSync, readFileSync, statSync } from 'node:fs';
 import { release } from 'node:os';
 import { type Architecture } from '../../core/architecture.ts';
 import { errnoOf } from '../../core/errors.ts';
 import { commandPath } from '../command.ts';
 import { bootId } from '../process/identity.ts';
+import { writeWhole } from '../whole-file.ts';
 import { proveAccelerator } from './kvm-proof.ts';
 import type { Accelerator } from './machine-spec.ts';
 
@@ -107,6 +108,5 @@ function readFact(path: string, key: string): string | undefined {
 }
 
 function writeFact(path: string, key: string, value: string): void {
-  writeFileSync(`${path}.new`, JSON.stringify({ [key]: value }), { mode: 0o600 });
-  renameSync(`${path}.new`, path);
+  writeWhole(path, JSON.stringify({ [key]: value }), 0o600);
 }

@@ -13,7 +13,7 @@ import {
 import { dirname } from 'node:path';
 import { errnoOf, HostError } from '../../core/errors.ts';
 import { waitWithDescriptor } from '../command.ts';
-import { textOf, writeWhole } from './whole-file.ts';
+import { textOf, writeWhole } from '../whole-file.ts';
 
 const LOCK_TIMEOUT_S = 20;
 

@@ -1,11 +1,11 @@
 import { chmodSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { errnoOf } from '../../core/errors.ts';
+import { errnoOf } from '../core/errors.ts';
 
 /** Writes a file that others may read at any moment: whole or not at all. */
-export function writeWhole(path: string, text: string, mode: number): void {
+export function writeWhole(path: string, content: string | Uint8Array, mode: number): void {
   const incoming = `${path}.${process.pid}.new`;
   try {
-    writeFileSync(incoming, text, { mode: 0o600 });
+    writeFileSync(incoming, content, { mode: 0o600 });
     chmodSync(incoming, mode);
     renameSync(incoming, path);
   } finally {
